@@ -40,15 +40,14 @@ _REPLACEMENT = "\ufffd"
 _NOT_STORABLE = re.compile("[\ud800-\udfff\0]")
 
 _LINE_BREAKS = re.compile("[\r\n\t\v\f\x1c-\x1f\x85\u2028\u2029]+")
-#: How a URL with a login begins. A port is no password.
+#: How a URL with a login begins. A port is no password, and PASSWORD is the word of our own advice.
 _LOGIN = re.compile(
-    r"\b[a-z][a-z0-9+.-]{0,30}:/{1,2}[^\s/:@]*:(?!\d{1,5}(?:[/?#]|$))", re.IGNORECASE
+    r"(?<=[a-z0-9+.-]{2}):/{1,2}[^\s/:@\[\]{}\"',]*:(?!\d{1,5}(?:[^\w@]|$)|PASSWORD@|\*\*\*)",
+    re.IGNORECASE,
 )
 _WORD = re.compile(r"\S+")
 #: A token in the place of a user. For a storage the user may be the id of a connection.
-_USER = re.compile(r"\b(https?://)[^\s/:@'\"]+@", re.IGNORECASE)
-#: What may be a URL that was cut before it showed whether its beginning is a login.
-_LAST_WORD = re.compile(r"\S+\Z")
+_USER = re.compile(r"(https?://)[^\s/:@'\"]+@", re.IGNORECASE)
 #: Names of parameters that carry a credential or a signature, as stores and web servers use them.
 _SECRET_PARAMETER = re.compile(
     r"(?P<name>\b(?:"
@@ -66,7 +65,7 @@ def without_credentials(text: str) -> str:
 
     :param text: any text, with URLs anywhere in it
     """
-    if ":/" in text and "@" in text:
+    if ":/" in text:
         text = _WORD.sub(_without_password, text)
         text = _USER.sub(r"\1***@", text)
     if "=" in text:
@@ -75,10 +74,15 @@ def without_credentials(text: str) -> str:
 
 
 def _without_password(word: re.Match[str]) -> str:
-    """Hide a password up to the last ``@`` of a word, because it may hold any character."""
-    text, at, rest = word[0].rpartition("@")
-    login = _LOGIN.search(text) if at else None
-    return f"{text[: login.end()]}***@{rest}" if login else word[0]
+    """Hide a password up to the last ``@`` of a word, because it may hold any character. Where the
+    word was cut before that, all of the rest is hidden.
+    """
+    text = word[0]
+    login = _LOGIN.search(text)
+    if login is None:
+        return text
+    _, at, rest = text[login.end() :].rpartition("@")
+    return f"{text[: login.end()]}***{at}{rest if at else ''}"
 
 
 def shown(text: object, most: int = MOST_CHARACTERS) -> str:
@@ -111,14 +115,7 @@ def _beginning(text: object, most: int) -> tuple[str, bool]:
     whole = text if isinstance(text, str) else str(text)
     looked_at = whole[: most * _LOOKED_AT]
     more = len(whole) > len(looked_at)
-    if more:
-        looked_at = _LAST_WORD.sub(_without_open_end, looked_at)
     return without_credentials(looked_at), more
-
-
-def _without_open_end(word: re.Match[str]) -> str:
-    login = _LOGIN.search(word[0])
-    return f"{word[0][: login.end()]}***" if login else word[0]
 
 
 def _cut(line: str, most: int, *, more: bool = False) -> str:

@@ -65,8 +65,13 @@ class TrifactaHook(BaseHook):
 
         :raises ConfigurationError: the connection cannot be used; the error names the field
         """
+        conn_id: Any = self.trifacta_conn_id
+        if not isinstance(conn_id, str) or not conn_id.strip() or not conn_id.isprintable():
+            raise MissingConnectionError(
+                f"trifacta_conn_id must be the id of a connection, not {shown(repr(conn_id))}."
+            )
         try:
-            connection = self.get_connection(self.trifacta_conn_id)
+            connection = self.get_connection(conn_id)
         except AirflowNotFoundException as error:
             why = problem_of_variable(self.trifacta_conn_id) or shown(error)
             words = f"There is no connection {quoted(self.trifacta_conn_id)}: {why}"
