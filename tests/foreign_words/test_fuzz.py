@@ -254,6 +254,7 @@ def play(scripted, use_connection, execute, store, caplog, tmp_path, monkeypatch
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("virtual_time")
 def test_no_foreign_word_steers_what_reads_it(play, rounds, tell):
     base = random.SystemRandom().randrange(10**9) if rounds(1) > 1 else 0
     ends, slowest = Counter(), 0.0
