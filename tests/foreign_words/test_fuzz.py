@@ -190,7 +190,7 @@ class Events(dict):
 
 
 @pytest.fixture
-def play(scripted, use_connection, execute, store, caplog, tmp_path, monkeypatch, virtual_time):
+def play(scripted, use_connection, execute, store, caplog, tmp_path, monkeypatch):
     """Return a function that plays one round, checks each medium, and says how the task ended."""
     caplog.set_level(logging.DEBUG)
 
