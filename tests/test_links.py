@@ -39,7 +39,14 @@ def test_what_runs_leads_to_its_jobs(cls, links):
 
 @pytest.mark.parametrize(
     ("pushed", "shown"),
-    [(["https://a/jobs/1", "https://a/jobs/2"], "https://a/jobs/1"), ([], ""), (None, "")],
+    [
+        (["https://a/jobs/1", "https://a/jobs/2"], "https://a/jobs/1"),
+        ([], ""),
+        (None, ""),
+        (["javascript:alert(1)"], ""),
+        ([7], ""),
+        ("https://a/jobs/1", ""),
+    ],
 )
 def test_the_first_job_group_is_shown(monkeypatch, pushed, shown):
     asked = []
@@ -54,7 +61,14 @@ def test_the_first_job_group_is_shown(monkeypatch, pushed, shown):
 
 
 @pytest.mark.parametrize(
-    ("pushed", "shown"), [("https://a/deployments/1", "https://a/deployments/1"), (None, "")]
+    ("pushed", "shown"),
+    [
+        ("https://a/deployments/1", "https://a/deployments/1"),
+        (None, ""),
+        ("javascript:alert(1)", ""),
+        ("https://a/\x1b[2J", ""),
+        ({"a": 1}, ""),
+    ],
 )
 def test_it_reads_an_xcom_and_nothing_else(monkeypatch, pushed, shown):
     asked = []

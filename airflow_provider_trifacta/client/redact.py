@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -23,7 +23,7 @@ _NO_CONTENT = dict.fromkeys(map(ord, "[]{}, \t\r\n"))
 _ESCAPE = re.compile(r"\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|([\"'/\\]))", re.IGNORECASE)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 #: How often a text is decoded to look for a secret: JSON within HTML within a URL.
-_MOST_LAYERS = 3
+_MOST_LAYERS = 4
 #: Characters of a text from outside (an HTML page, a long message) that are quoted in an error.
 _EXCERPT = 400
 #: Characters of it that are looked at.
@@ -60,6 +60,15 @@ class Redactor:
         text = self.excerpt(content[: 2 * _LOOKED_AT].decode("utf-8", "replace"))
         return f"{kind} {text!r}" if text else "an empty body"
 
+    def may_hold_secret(self, content: bytes) -> bool:
+        """Tell whether a body has a secret in any form. Most have none, and their values need no
+        look.
+
+        :param content: the body, of JSON
+        """
+        layers = _layers(text_of(content))
+        return any(secret in layer for layer in layers for secret in self._long)
+
     def within(self, value: object) -> object:
         """Replace every secret in a JSON value, in its place, and return it: a server may echo what
         it was sent.
@@ -84,15 +93,21 @@ def _without(secrets: Sequence[str], text: str) -> str:
     """
     for secret in secrets:
         text = text.replace(secret, "***")
-    layer = text
-    for _ in range(_MOST_LAYERS):
-        decoded = _decoded(layer)
-        if decoded == layer:
-            break
-        if any(secret in decoded for secret in secrets):
-            return _without(secrets, decoded)
-        layer = decoded
+    for layer in _layers(text):
+        if any(secret in layer for secret in secrets):
+            return _without(secrets, layer)
     return text
+
+
+def _layers(text: str) -> Iterator[str]:
+    """Yield a text, and what it is without its escapes, as often as they were put around it."""
+    yield text
+    for _ in range(_MOST_LAYERS):
+        decoded = _decoded(text)
+        if decoded == text:
+            break
+        yield decoded
+        text = decoded
 
 
 def _decoded(text: str) -> str:
@@ -127,7 +142,8 @@ def read_unusual_json(
     try:
         if b"\0" in content:  # of UTF-16 or UTF-32, whose parts were not counted
             raise ValueError("it holds a NUL byte")
-        return redact.within(parse(content))
+        value = parse(content)
+        return redact.within(value) if redact.may_hold_secret(content) else value
     except (ValueError, RecursionError):
         raise UnexpectedResponseError(
             f"{what} with {redact.describe(content, headers)} instead of JSON. Check that the"

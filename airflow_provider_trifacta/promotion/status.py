@@ -14,7 +14,7 @@ from ..client.errors import (
     TrifactaError,
     UnexpectedLiveReleaseError,
 )
-from ..client.texts import called, sentence
+from ..client.texts import called, quoted, sentence
 from .ending import End, Live, release_of_run, state_of
 
 #: Every way in which a promotion can end. The first one that fits is the state.
@@ -446,7 +446,7 @@ def place(deployment_id: int | None, name: str | None) -> str:
     :param name: its name, if it is known
     """
     if deployment_id is None:
-        return f"the deployment {name!r}" if name else "the deployment"
+        return f"the deployment {quoted(name)}" if name else "the deployment"
     return called("deployment", deployment_id, name)
 
 

@@ -173,6 +173,11 @@ def test_tables(vendor, text, path, dataset):
     "row",
     [
         {"uri": "s3:///no-bucket"},
+        {"uri": "s3://bucket/a\x1b[2J.csv"},
+        {"uri": "s3://bucket/\ud83d.csv"},
+        {"uri": "s3://bucket/a\nb.csv"},
+        {"uri": f"s3://bucket/{'x' * 10_000}"},
+        {"vendor": "bigquery", "relationalPath": ["p", "d"], "table": "t\u202e"},
         {"uri": "s3://KEY:SEC/RET@bucket/a.csv"},
         {"uri": "hdfs://me:12/34@host/a"},
         {"uri": "jdbc:postgresql://me:SECRET@db/x"},
