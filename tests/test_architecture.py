@@ -109,6 +109,14 @@ def test_imports_go_one_way(path):
     assert found <= FLOORS[floor] | ({"requests"} if floor == "client" else set())
 
 
+@every_module
+def test_every_logger_passes_the_gate(path):
+    """``check`` quiets a logger of Airflow, and ``package`` gives its own a handler."""
+    if module_of(path) in ("client.gate", "check", "package"):
+        return
+    assert "getLogger" not in path.read_text()
+
+
 def test_the_floors_themselves_go_one_way():
     assert list(TopologicalSorter(FLOORS).static_order())
 
