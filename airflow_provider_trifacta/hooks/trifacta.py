@@ -12,7 +12,7 @@ from .._compat import AirflowNotFoundException, BaseHook, mask_secret
 from ..client import ClientConfig, TrifactaClient, resolve_base_url
 from ..client.check import check
 from ..client.config import check_environment
-from ..client.errors import ConfigurationError, MissingConnectionError
+from ..client.errors import ConfigurationError, InvalidInputError, MissingConnectionError
 from ..client.gate import logger
 from ..client.texts import quoted, shown
 from .environment import problem_of_variable
@@ -65,13 +65,9 @@ class TrifactaHook(BaseHook):
 
         :raises ConfigurationError: the connection cannot be used; the error names the field
         """
-        conn_id: Any = self.trifacta_conn_id
-        if not isinstance(conn_id, str) or not conn_id.strip() or not conn_id.isprintable():
-            raise MissingConnectionError(
-                f"trifacta_conn_id must be the id of a connection, not {shown(repr(conn_id))}."
-            )
+        _check_name(self.trifacta_conn_id)
         try:
-            connection = self.get_connection(conn_id)
+            connection = self.get_connection(self.trifacta_conn_id)
         except AirflowNotFoundException as error:
             why = problem_of_variable(self.trifacta_conn_id) or shown(error)
             words = f"There is no connection {quoted(self.trifacta_conn_id)}: {why}"
@@ -100,12 +96,26 @@ class TrifactaHook(BaseHook):
         """
         try:
             return check(self.config)
-        except ConfigurationError as error:
+        except (ConfigurationError, InvalidInputError) as error:
             return False, str(error)
 
     # The form, for Airflow before 3.2; the provider's metadata says the same to later ones.
     get_connection_form_widgets = staticmethod(form_widgets)
     get_ui_field_behaviour = staticmethod(field_behaviour)
+
+
+def _check_name(conn_id: object) -> None:
+    """Refuse what is no name of a connection: Airflow's own look-up ends in a raw error for it.
+
+    :param conn_id: what was given, or what a template gave
+    :raises InvalidInputError: it is no name
+    """
+    is_name = isinstance(conn_id, str) and conn_id.strip() != "" and conn_id.isprintable()
+    if not is_name:
+        raise InvalidInputError(
+            "trifacta_conn_id must be the name of an Airflow connection, not"
+            f" {shown(repr(conn_id))}. Nothing was sent."
+        )
 
 
 def config_from_connection(connection: Connection) -> ClientConfig:
