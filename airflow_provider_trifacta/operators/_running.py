@@ -22,7 +22,7 @@ from .._compat import (
 from .._failures import airflow_failures, check_event
 from .._job_log import job_logs_shown
 from ..client.errors import FailedWaitError, TrifactaError
-from ..client.texts import called, parse_id, sentence
+from ..client.texts import called, parse_id, sentence, shown
 from ..hooks.trifacta import SHORTEST_MASKED
 from ..links import JOB_URLS_KEY, TrifactaJobLink
 from ..promotion.run import check_parameters
@@ -120,7 +120,8 @@ class RunningOperator(TrifactaOperator):
                 # Airflow calls it for its own error, but not for the one raised here
                 self.on_kill()
             raise AirflowFailException(
-                f"{type(error).__name__} after the run was asked for: {error}. {self._state()}"
+                f"{type(error).__name__} after the run was asked for: {shown(error)}."
+                f" {self._state()}"
                 " There is no retry, because it would run the jobs again."
             ) from error
 
@@ -182,12 +183,14 @@ class RunningOperator(TrifactaOperator):
         """Log what the task will do. A parameter is shown as it is sent, unless its name looks
         secret.
         """
-        shown = {name: "***" if looks_secret(name) else value for name, value in parameters.items()}
+        values = {
+            name: "***" if looks_secret(name) else value for name, value in parameters.items()
+        }
         self.log.info(
             "Will run %s%s with %s, and %s",
             words,
             f" if release {self.release_id} is live" if self._with_release else "",
-            f"the parameters {shown}" if shown else "no parameters",
+            f"the parameters {values}" if values else "no parameters",
             "wait for its jobs" if self.wait_for_completion else "not wait for its jobs",
         )
 
@@ -302,9 +305,9 @@ class RunningOperator(TrifactaOperator):
             if self._runs_once or remembers(context):
                 raise  # a retry joins the jobs
             raise AirflowFailException(
-                f"The triggerer ended the wait ({type(error).__name__}: {error}). The jobs were not"
-                " cancelled. Check them in Trifacta. There is no retry, because it would run the"
-                " jobs again."
+                f"The triggerer ended the wait ({type(error).__name__}: {shown(error)}). The jobs were"
+                " not cancelled. Check them in Trifacta. There is no retry, because it would run"
+                " the jobs again."
             ) from error
 
     def execute_complete(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pendulum
 
+from ..client.gate import storable
 from ..client.models import comment_of
 from ..client.texts import listed, quoted, shown, shown_within
 from .contents import Input, Output, Recipe
@@ -58,7 +59,7 @@ class PackageReport:
             **asdict(self),
             "exported_at": at.isoformat(timespec="milliseconds") if at else None,
         }
-        return dict(shown_within(told))
+        return dict(storable(shown_within(told)))
 
 
 def report_on(package: FlowPackage) -> PackageReport:

@@ -87,6 +87,14 @@ def raised(error, secrets=()):
     no_secret("".join(traceback.format_exception(error)), *OF_URLS, *secrets)
 
 
+def printed(text):
+    """Check what a command line prints."""
+    assert len(text) < 10_000_000
+    for line in text.split("\n"):
+        assert line.isprintable(), line[:300]
+    no_secret(text, *OF_URLS)
+
+
 def markdown(text, secrets=()):
     """Check a text of Markdown: no link, picture, HTML or bold word of another is one."""
     no_secret(text, *OF_URLS, *secrets)

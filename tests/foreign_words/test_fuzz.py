@@ -6,6 +6,7 @@ leave by.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import json
@@ -54,6 +55,7 @@ from airflow_provider_trifacta.operators.release import (
     DryRunReleaseOperator,
 )
 from airflow_provider_trifacta.operators.run import RunFlowOperator, RunJobGroupOperator
+from airflow_provider_trifacta.package import main
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
@@ -241,9 +243,18 @@ def play(scripted, use_connection, execute, store, caplog, tmp_path, monkeypatch
             media.stored(execute.deferred.kwargs or {}, secrets)
             media.stored(execute.deferred.trigger.serialize()[1] if where != "argument" else None)
         media.logged(caplog.records, secrets)
+        if where == "package":
+            for options in ([], ["--json"]):
+                media.printed(printed_of([*options, str(site.package)]))
         if "report_text" in ti.pushed:
             media.markdown(ti.pushed["report_text"], secrets)
         return where, name, end
+
+    def printed_of(arguments):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            main(arguments)
+        return printed.getvalue()
 
     def argument(rng, value):
         if isinstance(value, (dict, list)) and rng.random() < 0.7:
