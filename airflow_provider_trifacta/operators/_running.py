@@ -305,9 +305,9 @@ class RunningOperator(TrifactaOperator):
             if self._runs_once or remembers(context):
                 raise  # a retry joins the jobs
             raise AirflowFailException(
-                f"The triggerer ended the wait ({type(error).__name__}: {shown(error)}). The jobs were"
-                " not cancelled. Check them in Trifacta. There is no retry, because it would run"
-                " the jobs again."
+                f"The triggerer ended the wait ({type(error).__name__}: {shown(error)}). The jobs"
+                " were not cancelled. Check them in Trifacta. There is no retry, because it would"
+                " run the jobs again."
             ) from error
 
     def execute_complete(

@@ -269,12 +269,12 @@ def play(scripted, use_connection, execute, store, caplog, tmp_path, monkeypatch
 def test_no_foreign_word_steers_what_reads_it(play, rounds, tell):
     base = random.SystemRandom().randrange(10**9) if rounds(1) > 1 else 0
     ends, slowest = Counter(), 0.0
-    for number in range(rounds(100)):
+    for number in range(rounds(60)):
         began = time.perf_counter()
         where, name, end = play(base + number)
         slowest = max(slowest, time.perf_counter() - began)
         ends[where, end == "done"] += 1
         ends[name] += 1
     told = {key: count for key, count in ends.items() if isinstance(key, tuple)}
-    tell(f"foreign words: {rounds(100)} tasks, at most {slowest:.2f} s; {told}")
+    tell(f"foreign words: {rounds(60)} tasks, at most {slowest:.2f} s; {told}")
     assert len(ends) > 15
