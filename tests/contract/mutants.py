@@ -321,4 +321,32 @@ MUTANTS = [
         "    if not old or not new:\n        return False\n    return True\n",
         ("tests/client/test_transport.py", "-k", "test_credentials_never or test_no_redirect"),
     ),
+    Mutant(
+        "Credentials never leave: a run parameter with a secret name is no secret",
+        "operators/_running.py",
+        "        return client.hiding(self._hidden)\n",
+        "        return client\n",
+        ("tests/foreign_words/test_media.py", "-k", "test_a_secret_parameter"),
+    ),
+    Mutant(
+        "Credentials never leave: the password of a URL is shown",
+        "client/gate.py",
+        "        text = _WORD.sub(_without_password, text)\n",
+        "",
+        ("tests/foreign_words/test_media.py", "-k", "test_the_credentials_of_a_url"),
+    ),
+    Mutant(
+        "A foreign word ends a task: an XCom is pushed as it is",
+        "operators/_base.py",
+        "            fact = self.facts[key] = storable(value)\n",
+        "            fact = self.facts[key] = value\n",
+        ("tests/foreign_words/test_media.py", "-k", "ends_no_task"),
+    ),
+    Mutant(
+        "A foreign word writes into an approval: its backticks end the code",
+        "client/gate.py",
+        """.replace("`", "'").strip()\n""",
+        ".strip()\n",
+        ("tests/foreign_words/test_media.py", "-k", "test_markdown"),
+    ),
 ]
