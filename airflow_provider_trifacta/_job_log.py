@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from ._compat import AirflowTaskTimeout
 from .client.errors import TrifactaError
+from .client.gate import logger
 
 if TYPE_CHECKING:
     from .client import ClientConfig
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Seconds that one log may take. The task has its verdict, and holds a worker.
 _SECONDS = 30.0

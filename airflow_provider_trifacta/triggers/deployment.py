@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from airflow import __version__
 
 from .._compat import KEEPS_STATE, asset_stores
+from ..client.gate import logger
 
 if not KEEPS_STATE:
     raise ImportError(
@@ -33,7 +33,7 @@ from ..waits import LiveReleaseWatch, seconds
 from ._polling import Poll
 from ._watching import Polls, sharing_key
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Seconds between two looks. A change is rare, and nobody waits for it in front of a screen.
 POKE_INTERVAL = 60.0
