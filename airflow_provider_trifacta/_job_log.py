@@ -63,5 +63,6 @@ def _show(config: Callable[[], ClientConfig], job_group_id: int) -> None:
         return
     head = "The last lines of the log" if job_log.is_cut else "The log"
     # Each line is marked as the job's own: none can pass for a line of Airflow's.
-    text = "".join(f"\n  | {line}" for line in job_log.lines)
-    log.error("%s of job group %s:%s", head, job_group_id, text)
+    log.error("%s of job group %s:", head, job_group_id)
+    for line in job_log.lines:
+        log.error("  | %s", line)
