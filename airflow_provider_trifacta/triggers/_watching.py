@@ -22,13 +22,15 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from ..client.errors import AnswerTooLargeError, TrifactaError
-from ..client.gate import storable
+from ..client.gate import logger, storable
 from ..hooks.trifacta import TrifactaHook
-from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Connect, Read, Watch
+from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Connect, Read, Watch, seconds
 from ._polling import Poll, PollingInstance
 
 if TYPE_CHECKING:
     from ..client import ClientConfig
+
+log = logger(__name__)
 
 #: Settings that do not change an answer. They may differ between waits that share one.
 _HOW_TO_ASK = (
@@ -293,13 +295,36 @@ class WatchTrigger(BaseTrigger):
                 "advice": error.advice,
                 "retryable": error.retryable,
             }
+        except Exception as error:
+            # Without an event Airflow would fail the task, and not say why. What is waited for
+            # goes on, so another try may wait again.
+            log.exception("The wait ended unexpectedly")
+            event = {
+                "status": "error",
+                "message": f"The wait ended unexpectedly: {type(error).__name__}: {error}",
+                "retryable": True,
+            }
         yield TriggerEvent(storable({**event, **self._more()}))  # type: ignore[no-untyped-call, unused-ignore]
 
     def _more(self) -> dict[str, Any]:
         """Return what else the event has."""
         return {}
 
+    def _check_times(self) -> None:
+        """Check what tells when to poll: a wait that never pauses would ask without end.
+
+        :raises InvalidInputError: a time cannot be used
+        """
+        seconds("poke_interval", self.poke_interval, positive=True)
+        if self.max_wait is not None:
+            seconds("max_wait", self.max_wait)
+        for name in ("failing_since", "began", "not_before", "deadline"):
+            time_of_day = getattr(self, name)
+            if time_of_day is not None:
+                seconds(name, time_of_day)
+
     async def _wait(self) -> dict[str, Any]:
+        self._check_times()
         watch = self._watch(
             tolerated_outage=self.tolerated_outage,
             failing_since=self.failing_since,

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from ..client.texts import parse_ids
 from ..hooks.trifacta import TrifactaHook
 from ..waits import JobGroupsWatch, cancel_job_groups
 from ._watching import WatchTrigger
@@ -29,11 +30,13 @@ class JobGroupTrigger(WatchTrigger):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.job_group_ids = list(self.job_group_ids)
-        self._job_groups = len(self.job_group_ids)
+        if isinstance(self.job_group_ids, Sequence):
+            self.job_group_ids = list(self.job_group_ids)
+            self._job_groups = len(self.job_group_ids)
         self._watching: JobGroupsWatch | None = None
 
     def _watch(self, **waiting: Any) -> JobGroupsWatch:
+        self.job_group_ids = parse_ids(self.job_group_ids, "job_group_ids")
         self._watching = JobGroupsWatch(self.job_group_ids, **waiting)
         return self._watching
 

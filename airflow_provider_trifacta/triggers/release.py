@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..client.texts import parse_id
 from ..waits import NewestReleases, Read, ReleaseWatch
 from ._watching import WatchTrigger
 
@@ -25,10 +26,11 @@ class ReleaseActiveTrigger(WatchTrigger):
     deployment_id: int | None = None
 
     def _watch(self, **waiting: Any) -> ReleaseWatch:
+        known = self.deployment_id
         return ReleaseWatch(
-            self.release_id,
+            parse_id(self.release_id, "release_id"),
             on_superseded=self.on_superseded,
-            deployment_id=self.deployment_id,
+            deployment_id=None if known is None else parse_id(known, "deployment_id"),
             **waiting,
         )
 

@@ -32,6 +32,9 @@ T = TypeVar("T")
 TOLERATED_OUTAGE = 15 * 60.0
 #: Seconds between two polls.
 POKE_INTERVAL = 10.0
+#: The longest time that an argument may give: the system's own calls take no much longer pause. A
+#: time of day in seconds since the epoch is less, too.
+_MOST_SECONDS = 9e9
 #: How often a wait sends credentials that something refuses which may not be the API: accounts may
 #: lock.
 MOST_REFUSALS = 3
@@ -44,18 +47,20 @@ def seconds(name: str, value: object, *, positive: bool = False) -> float:
     :param value: seconds, or a timedelta
     :param positive: whether 0 is refused
     :returns: the seconds
-    :raises InvalidInputError: for anything else, and for an infinite or negative time
+    :raises InvalidInputError: for anything else, and for a negative time or one of more than 285
+        years
     """
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if (
         isinstance(number, bool)
         or not isinstance(number, (int, float))
-        or not 0 <= number < math.inf
+        or not 0 <= number <= _MOST_SECONDS
         or (positive and not number)
     ):
         least = "more than 0" if positive else "0 or more"
         raise errors.InvalidInputError(
-            f"{name} must be {least} seconds, or a timedelta, not {value!r}."
+            f"{name} must be {least} seconds and at most {_MOST_SECONDS:.0f}, or a timedelta, not"
+            f" {value!r}."
         )
     return float(number)
 

@@ -89,7 +89,7 @@ def test_the_awaited_ids_are_enough(prod):
     ids = [prod.store.run_deployment(1)[0].id]
 
     async def first():
-        async for event in JobGroupTrigger(job_group_ids=ids, poke_interval=0.0).run():
+        async for event in JobGroupTrigger(job_group_ids=ids, poke_interval=0.01).run():
             return event.payload
         return None
 

@@ -402,7 +402,9 @@ def test_only_news_is_logged(watch, caplog):
     ]
 
 
-@pytest.mark.parametrize("outage", [-1, "60", None, True, float("nan"), timedelta(-1)])
+@pytest.mark.parametrize(
+    "outage", [-1, "60", None, True, float("nan"), timedelta(-1), timedelta.max, 10**400, 1e12]
+)
 def test_a_wrong_tolerance_is_refused(outage):
     with pytest.raises(InvalidInputError, match="tolerated_outage"):
         JobGroupsWatch([1], tolerated_outage=outage)

@@ -1,0 +1,1 @@
+"""Damaged answers and odd arguments, to every operator, sensor and trigger."""
