@@ -6,7 +6,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -45,6 +45,8 @@ _IN_A_URI = (
 #: The three parts of an access token (JWT). The first one begins with ``{"``.
 _TOKEN = re.compile(r"eyJ[\w-]+=*\.[\w-]+=*\.[\w-]*=*", re.ASCII)
 _BEARER = re.compile(r"(authorization:\s*)?bearer\s", re.IGNORECASE)
+#: Base64 has two alphabets.
+_URL_SAFE = str.maketrans("+/", "-_")
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
 
@@ -181,7 +183,7 @@ class ClientConfig:
 
         That is the password or token, the passwords of proxies (the environment's too), and what
         Basic authentication makes of them, and what is hidden. Each is there as it stands in URLs,
-        in JSON, in HTML, and in text whose white space was folded.
+        in JSON, in HTML, in base64, and in text whose white space was folded.
         """
         pairs = [(self.login or "", self.password)]
         for login, password in proxy_logins(
@@ -205,7 +207,7 @@ class ClientConfig:
 
 
 def _forms_of(secret: str) -> set[str]:
-    """Return a secret as it stands in URLs, JSON, HTML, and text with folded white space."""
+    """Return a secret as it stands in URLs, JSON, HTML, base64, and where white space is folded."""
     written = secret.encode("utf-8", "replace").decode()
     return {
         secret,
@@ -217,7 +219,23 @@ def _forms_of(secret: str) -> set[str]:
         html.escape(secret),
         html.escape(secret, quote=False),
         " ".join(secret.split()),
+        *_within_base64(written),
     }
+
+
+def _within_base64(secret: str) -> Iterator[str]:
+    """Yield what shows a secret within the base64 of a longer text.
+
+    Base64 writes three bytes as four characters. So the text depends on where the secret begins,
+    and its first and last character also on what is beside it.
+    """
+    content = secret.encode()
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + content).decode()
+        whole = encoded[-(-before * 8 // 6) : (before + len(content)) * 8 // 6]
+        if len(whole) >= _SHORTEST_IN_ANSWERS:
+            yield whole
+            yield whole.translate(_URL_SAFE)
 
 
 def _unusable(words: str) -> ConfigurationError:

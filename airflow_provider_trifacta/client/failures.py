@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError, LocationParseError
 from . import errors
 from .calls import exchange
 from .config import host_of
-from .redact import parse
+from .redact import parse, text_of_header
 from .retries import ROUTE_NOT_FOUND, parse_retry_after
 from .tls import file_problem, tls_error, unusable_files
 
@@ -134,7 +134,7 @@ def api_error(answer: Answer, request: Request, redact: Redactor) -> errors.APIE
     """
     method, path = request.method, request.path
     name, words, from_api = _api_words(answer)
-    request_id = answer.headers.get("x-trifacta-request-id")
+    request_id = text_of_header(answer.headers, "x-trifacta-request-id")
     said = (
         f": {redact.excerpt(words)}"
         if words

@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -56,7 +57,8 @@ class Redactor:
 
     def describe(self, content: bytes, headers: Mapping[str, str]) -> str:
         """Return the kind of an answer's body and its beginning, for an error."""
-        kind = self.excerpt(headers.get("Content-Type", "no content type").partition(";")[0])
+        header = text_of_header(headers, "Content-Type") or "no content type"
+        kind = self.excerpt(header.partition(";")[0])
         text = self.excerpt(content[: 2 * _LOOKED_AT].decode("utf-8", "replace"))
         return f"{kind} {text!r}" if text else "an empty body"
 
@@ -125,6 +127,19 @@ def _decoded(text: str) -> str:
 
 def _character_of(escape: re.Match[str]) -> str:
     return chr(int(escape[1] or escape[2], 16)) if escape[1] or escape[2] else escape[3]
+
+
+def text_of_header(headers: Mapping[str, str], name: str) -> str | None:
+    """Return a header as the server means it: the libraries read Latin-1, and it may be UTF-8.
+
+    :param headers: the headers of an answer
+    :param name: its name
+    :returns: its text, None if there is none
+    """
+    value = headers.get(name)
+    with suppress(UnicodeError):
+        return value and value.encode("latin-1").decode()
+    return value
 
 
 def read_unusual_json(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from .adapter import Server, may_follow, prepared, server_of
 from .errors import RedirectError
@@ -37,10 +37,22 @@ def target_of(method: str, url: str, location: str, redact: Redactor) -> str:
         shown = redact.excerpt(ascii(location.partition("?")[0].rpartition("@")[2]))
         advice = "Nothing was sent there. Check what stands between this worker and the instance."
         raise _refusal(method, path, f"to {shown}, which is not a usable address. {advice}")
+    if _holds_a_secret(target, redact):
+        # Each server on the way, and each log of a URL, would see it.
+        raise _refusal(
+            method,
+            path,
+            f"to {_shown(target, redact)}, with a credential in the URL. Nothing was sent there."
+            " Ask the administrator of the instance why it repeats what it was sent.",
+        )
     old = server_of(prepared(url))
     if method == "GET" and may_follow(old, new):
         return target
     raise _refusal(method, path, f"to {_shown(target, redact)}. {_advice(old, new, target)}")
+
+
+def _holds_a_secret(url: str, redact: Redactor) -> bool:
+    return any(redact.within(text) != text for text in (url, unquote(url)))
 
 
 def _refusal(method: str, path: str, words: str) -> RedirectError:
