@@ -7,7 +7,11 @@ import logging
 import pytest
 
 from airflow_provider_trifacta._compat import redact
-from airflow_provider_trifacta.client.errors import ConfigurationError, ServerError
+from airflow_provider_trifacta.client.errors import (
+    ConfigurationError,
+    MissingConnectionError,
+    ServerError,
+)
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 
 pytestmark = pytest.mark.every_airflow
@@ -104,3 +108,11 @@ def test_airflow_masks_what_is_derived_of_the_secrets(use_connection):
     basic = base64.b64encode(b"admin@example.com:a/long#password").decode()
     for secret in ("a/long#password", "a%2Flong%23password", basic, "pr%2Foxy-pass", "pr/oxy-pass"):
         assert secret not in redact(f"the server said {secret} to us")
+
+
+@pytest.mark.parametrize("conn_id", [None, 7, "", " ", "\ud83d", "a\nb", ["x"], {"id": 1}])
+def test_what_is_no_name_of_a_connection_is_refused(conn_id):
+    with pytest.raises(MissingConnectionError) as caught:
+        _ = TrifactaHook(conn_id).client
+    str(caught.value).encode()
+    assert TrifactaHook(conn_id).test_connection()[0] is False
