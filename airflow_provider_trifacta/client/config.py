@@ -220,6 +220,7 @@ def _forms_of(secret: str) -> set[str]:
         html.escape(secret, quote=False),
         " ".join(secret.split()),
         *_within_base64(written),
+        *_within_base64(json.dumps(secret)[1:-1]),
     }
 
 
