@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_trifacta._compat import redact
 from airflow_provider_trifacta.client.errors import (
     ConfigurationError,
-    MissingConnectionError,
+    InvalidInputError,
     ServerError,
 )
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
@@ -112,7 +112,7 @@ def test_airflow_masks_what_is_derived_of_the_secrets(use_connection):
 
 @pytest.mark.parametrize("conn_id", [None, 7, "", " ", "\ud83d", "a\nb", ["x"], {"id": 1}])
 def test_what_is_no_name_of_a_connection_is_refused(conn_id):
-    with pytest.raises(MissingConnectionError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         _ = TrifactaHook(conn_id).client
     str(caught.value).encode()
     assert TrifactaHook(conn_id).test_connection()[0] is False
