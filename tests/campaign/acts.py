@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from campaign.hits import abandoned_upload
 from campaign.people import decide
+from campaign.world import package
 
 if TYPE_CHECKING:
     from campaign.scheduler import Run
@@ -70,7 +72,7 @@ def draw_acts(
     for _ in range(chance.choice([0, 1, 1, 1, 2, 2, 3])):
         moments = [*tasks, AT_THE_END]
         moment = chance.choices(moments, [_WEIGHTS.get(one, 1) for one in moments])[0]
-        kind = chance.choices(list(KINDS), [_SHARES[one] for one in KINDS])[0]
+        kind = chance.choices(list(_SHARES), list(_SHARES.values()))[0]
         task = chance.choices(tasks, [_WEIGHTS.get(one, 1) for one in tasks])[0]
         if moment != AT_THE_END and chance.random() < 0.4:
             task = moment
@@ -86,6 +88,52 @@ def draw_acts(
             )
         )
     return tuple(acts)
+
+
+def draw_edits(
+    chance: random.Random,
+    tasks: Sequence[str],
+    requests: dict[str, int],
+    acts: Sequence[Act],
+    *,
+    journal: bool,
+) -> tuple[Act, ...]:
+    """Add to what people do that they edit the DAG file, clear tasks during an upload, or promote
+    by another group at the same time, and that a stopped worker goes on. The conditions of the
+    promise hold, but for the other group.
+
+    :param chance: decides
+    :param tasks: the names of the group's tasks
+    :param requests: how many requests each of them makes if nothing goes wrong
+    :param acts: what they do anyway
+    :param journal: whether tasks have a journal
+    """
+    kinds = dict(_EDITS)
+    if not journal:
+        # A process of an earlier try must be dead, and a run that is cleared keeps its retries.
+        del kinds["stop the worker of"]
+        del kinds["lower retries of"]
+    drawn = list(acts)
+    for _ in range(chance.choice([1, 1, 2])):
+        kind = chance.choices(list(kinds), list(kinds.values()))[0]
+        task = chance.choices(tasks, [_WEIGHTS.get(one, 1) for one in tasks])[0]
+        moment = task
+        waits = task in ("active", "smoke_jobs")
+        if "upload" in kind or (kind == "stop the worker of" and waits):
+            moment = task = "create_release"
+        elif kind not in ("stop the worker of", "lower retries of"):
+            moment = chance.choice([*tasks, "create_release", AT_THE_END])
+        act = Act(
+            kind,
+            moment,
+            request=chance.randint(0, requests.get(moment, 0) + 1),
+            delay=0.0,
+            task=task,
+            alone=chance.random() < 0.5,
+            dies_after=chance.choice([0.0, 2.0, 5.0]),
+        )
+        drawn.insert(chance.randint(0, len(drawn)), act)
+    return tuple(drawn)
 
 
 class People:
@@ -169,6 +217,63 @@ def _lose_trigger(run: Run, act: Act, chance: random.Random) -> None:
             task.loses_trigger = True
 
 
+def _lower_retries(run: Run, act: Act, chance: random.Random) -> None:
+    _set_retries(run, act, chance.choice([0, 0, 1]))
+
+
+def _raise_retries(run: Run, act: Act, chance: random.Random) -> None:
+    _set_retries(run, act, chance.choice([3, 5]))
+
+
+def _set_retries(run: Run, act: Act, retries: int) -> None:
+    task = run.task(act.task)
+    if task:
+        task.retries = retries
+
+
+def _edit_path(run: Run, act: Act, chance: random.Random) -> None:
+    edited = package("ours").path.with_name("group-edited.zip")
+    for task in run.tasks.values():
+        task.edits["package_path"] = str(edited)
+
+
+def _edit_rules(run: Run, act: Act, chance: random.Random) -> None:
+    for task in run.tasks.values():
+        task.edits["value_rules"] = [{"type": "fileLocation", "on": "raw", "with": "prod2"}]
+
+
+def _clear_in_upload(run: Run, act: Act, chance: random.Random) -> None:
+    names = [task.name for task in run.tasks.values()]
+    _abandon_upload(run, names, chance)
+
+
+def _clear_upload(run: Run, act: Act, chance: random.Random) -> None:
+    names = ["create_release"] if act.alone else run.following("create_release")
+    _abandon_upload(run, names, chance)
+
+
+def _abandon_upload(run: Run, names: list[str], chance: random.Random) -> None:
+    """Clear tasks while the next upload is under way; the server finishes it later."""
+    later = chance.choice([0.5, 3.0, 8.0, 20.0, 45.0])
+
+    def clear() -> None:
+        run.world.say(f"    a person clears {', '.join(names)}; the upload ends in {later:g} s")
+        run.clear(names)
+
+    run.world.wire.abandon = abandoned_upload(run.world, clear, later)
+
+
+def _stop_worker(run: Run, act: Act, chance: random.Random) -> None:
+    process = run.world.wire.process
+    waits = process.task.endswith((".active", ".smoke_jobs"))
+    if process.task in run.tasks and process.requests and not waits:
+        run.stop(process, chance.choice([0.0, 1.0, 30.0, 200.0]))
+
+
+def _promote_beside(run: Run, act: Act, chance: random.Random) -> None:
+    run.world.promote_beside(chance.choice([0.5, 2.0, 10.0, 60.0]))
+
+
 #: Everything that may be done, by its name.
 KINDS: dict[str, Callable[[Run, Act, random.Random], None]] = {
     "clear": _clear,
@@ -178,6 +283,14 @@ KINDS: dict[str, Callable[[Run, Act, random.Random], None]] = {
     "change the password": _change_password,
     "clear, and lose the start of": _lose_starts,
     "lose the trigger": _lose_trigger,
+    "lower retries of": _lower_retries,
+    "raise retries of": _raise_retries,
+    "edit the package path": _edit_path,
+    "edit the import rules": _edit_rules,
+    "clear the group in its upload": _clear_in_upload,
+    "clear the upload": _clear_upload,
+    "stop the worker of": _stop_worker,
+    "promote by another group": _promote_beside,
 }
 _SHARES = {
     "clear": 8,
@@ -188,4 +301,23 @@ _SHARES = {
     "clear, and lose the start of": 2,
     "lose the trigger": 1,
 }
-_ABOUT_A_TASK = ("clear", "mark failed", "mark success", "clear, and lose the start of")
+#: What people edit in the DAG file, and what else makes tries and passes meet.
+_EDITS = {
+    "lower retries of": 4,
+    "raise retries of": 1,
+    "edit the package path": 3,
+    "edit the import rules": 1,
+    "clear the group in its upload": 4,
+    "clear the upload": 2,
+    "stop the worker of": 4,
+    "promote by another group": 4,
+}
+_ABOUT_A_TASK = (
+    "clear",
+    "mark failed",
+    "mark success",
+    "clear, and lose the start of",
+    "lower retries of",
+    "raise retries of",
+    "stop the worker of",
+)

@@ -12,6 +12,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 START = datetime(2024, 6, 3, 6, tzinfo=timezone.utc)
+#: Seconds until Airflow notices that a task's process is gone, between two tries, and until it
+#: looks after a person cleared a task.
+NOTICED_AFTER, RETRY_DELAY, SCHEDULED_AFTER = 300.0, 60.0, 2.0
 
 
 class TooLongError(BaseException):

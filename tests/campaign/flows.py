@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from campaign.asked import Asked, own_flows, own_jobs, the_one
+from campaign.edits import ARGUMENTS, DEPLOYMENT, PACKAGE
 from campaign.project import (
     ActivateReleaseOperator,
     CreateReleaseOperator,
@@ -28,7 +29,17 @@ from campaign.tasks import run_task
 from campaign.world import PERSON, TASK, State, World, package
 
 VALUE_RULES = [{"type": "fileLocation", "on": "raw", "with": "prod"}]
-_RULES = {"object": [], "value": VALUE_RULES}
+OTHER_RULES = [{"type": "fileLocation", "on": "raw", "with": "prod2"}]
+
+
+def _deployment_id(world: World) -> int:
+    """Return the deployment that the DAG file names now."""
+    return int(world.edits.choice(DEPLOYMENT, world.deployment_id, world.other_id))
+
+
+def _package_path(world: World) -> str:
+    """Return the package that the DAG file names now."""
+    return str(package(world.edits.choice(PACKAGE, "ours", "newer")).path)
 
 
 def _baseline(world: World, asked: Asked) -> Any:
@@ -50,13 +61,12 @@ def create(world: World, *, baseline: bool, dry_run: bool) -> Asked:
     taken = {"baseline": _baseline(world, asked)} if baseline else {}
     if baseline and not asked.green:
         return asked
-    path = str(package("ours").path)
 
     def make() -> Any:
         return CreateReleaseOperator(
             task_id="create",
-            deployment_id=world.deployment_id,
-            package_path=path,
+            deployment_id=_deployment_id(world),
+            package_path=_package_path(world),
             dry_run_first=dry_run,
             **taken,
         )
@@ -75,13 +85,12 @@ def staged(world: World) -> Asked:
     taken = _baseline(world, asked)
     if not asked.green:
         return asked
-    path = str(package("ours").path)
 
     def make() -> Any:
         return CreateReleaseOperator(
             task_id="stage",
-            deployment_id=world.deployment_id,
-            package_path=path,
+            deployment_id=_deployment_id(world),
+            package_path=_package_path(world),
             baseline=taken,
             activate=False,
         )
@@ -91,13 +100,15 @@ def staged(world: World) -> Asked:
 
 
 def activate(world: World) -> Asked:
-    target = world.latest - 1
-    asked = Asked(lambda state: state.live == target)
+    def target() -> int:
+        return int(world.edits.choice(ARGUMENTS, world.latest - 1, world.latest))
+
+    asked = Asked(lambda state: state.live == target())
     taken = _baseline(world, asked)
     if asked.green:
 
         def make() -> ActivateReleaseOperator:
-            return ActivateReleaseOperator(task_id="activate", release_id=target, baseline=taken)
+            return ActivateReleaseOperator(task_id="activate", release_id=target(), baseline=taken)
 
         asked.ended.append(run_task(world, "activate", make))
     return asked
@@ -131,16 +142,16 @@ def run(world: World, *, deferrable: bool, fails: bool) -> Asked:
         world.prod.runs.add(RunOutcome(message="no such table"))
 
     def wanted(state: State) -> bool:
-        jobs = own_jobs(world)
-        return len(jobs) == 1 and (jobs[0].id, "Complete") in state.jobs
+        return _ran_once(world, state, 1)
 
     asked = Asked(wanted, reads="/v4/jobGroups/", runs=1)
 
     def make() -> Any:
+        which = {} if world.edits.is_edited else {"release_id": world.latest}
         return RunDeploymentOperator(
             task_id="run",
-            deployment_id=world.deployment_id,
-            release_id=world.latest,
+            deployment_id=_deployment_id(world),
+            **which,
             deferrable=deferrable,
         )
 
@@ -167,6 +178,14 @@ def run_recipe(world: World, *, by_name: bool, deferrable: bool, fails: bool) ->
     return _run(world, RunJobGroupOperator, what, 1, deferrable=deferrable, fails=fails)
 
 
+def _ran_once(world: World, state: State, runs: int) -> bool:
+    """Tell whether each run was made once in each pass, and the last ones are Complete."""
+    jobs = own_jobs(world)
+    last = jobs[-runs:]
+    counted = runs <= len(jobs) <= runs * world.edits.passes
+    return counted and all((job_group.id, "Complete") in state.jobs for job_group in last)
+
+
 def _run(
     world: World, operator: Any, what: dict[str, Any], runs: int, *, deferrable: bool, fails: bool
 ) -> Asked:
@@ -176,8 +195,7 @@ def _run(
         world.prod.runs.add(RunOutcome(message="no such table"))
 
     def wanted(state: State) -> bool:
-        jobs = own_jobs(world)
-        return len(jobs) == runs and all((one.id, "Complete") in state.jobs for one in jobs)
+        return _ran_once(world, state, runs)
 
     asked = Asked(wanted, reads="/v4/jobGroups/", runs=runs)
     make = lambda: operator(task_id="run", deferrable=deferrable, **what)  # noqa: E731
@@ -187,15 +205,22 @@ def _run(
 
 def rules(world: World) -> Asked:
     world.about_rules = True
-    goal = json.dumps(_RULES, sort_keys=True)
-    asked = Asked(lambda state: state.rules == goal, reads="ImportRules")
+
+    def value_rules() -> list[dict[str, str]]:
+        return world.edits.choice(ARGUMENTS, VALUE_RULES, OTHER_RULES)  # type: ignore[no-any-return]
+
+    def wanted(state: State) -> bool:
+        goal = {"object": [], "value": value_rules()}
+        return state.rules == json.dumps(goal, sort_keys=True)
+
+    asked = Asked(wanted, reads="ImportRules")
 
     def make() -> Any:
         return SetImportRulesOperator(
             task_id="rules",
-            deployment_id=world.deployment_id,
+            deployment_id=_deployment_id(world),
             object_rules=[],
-            value_rules=VALUE_RULES,
+            value_rules=value_rules(),
         )
 
     asked.ended.append(run_task(world, "rules", make))
@@ -228,14 +253,15 @@ def export(world: World) -> Asked:
 
 def import_flow(world: World, *, dry_run: bool) -> Asked:
     def wanted(state: State) -> bool:
-        flows = own_flows(world)
-        return len(flows) == 1 and flows[0].id in state.flows
+        flows, passes = own_flows(world), world.edits.passes
+        return 1 <= len(flows) <= passes and flows[-1].id in state.flows
 
     asked = Asked(wanted, reads="/v4/flows/", imports=1)
-    path = str(package("ours").path)
 
     def make() -> Any:
-        return ImportFlowPackageOperator(task_id="import", package_path=path, dry_run_first=dry_run)
+        return ImportFlowPackageOperator(
+            task_id="import", package_path=_package_path(world), dry_run_first=dry_run
+        )
 
     asked.ended.append(run_task(world, "import", make))
     return asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from campaign.world import TASK
+from campaign.world import RIVAL, TASK
 
 if TYPE_CHECKING:
     from campaign.wire import Call, Process
@@ -71,15 +71,18 @@ def was_lied_to(world: World) -> bool:
     return any(call.fault in LIES for call in world.wire.calls)
 
 
-def made_by_run(world: World, newest_before: int, since: int = 0) -> set[int]:
+def made_by_run(
+    world: World, newest_before: int, since: int = 0, *, user_id: int = TASK
+) -> set[int]:
     """Return the releases that the run's tasks made, also deleted ones.
 
     :param newest_before: the newest release that was there before
     :param since: how many events had happened then
+    :param user_id: who the run's tasks are for the instance
     """
     return {
         event.release_id
-        for event in _own_events(world, since)
+        for event in _own_events(world, since, user_id)
         if event.what.startswith("release created") and (event.release_id or 0) > newest_before
     }
 
@@ -93,29 +96,32 @@ def deleted_ids(world: World) -> set[int | None]:
     }
 
 
-def others_changed(world: World, since: int) -> bool:
+def others_changed(world: World, since: int, *, user_id: int = TASK) -> bool:
     """Tell whether others changed which release is live.
 
     :param since: how many events had happened then
+    :param user_id: who the run's tasks are for the instance
     """
     return any(
-        event.user_id != TASK
+        event.user_id != user_id
         and event.deployment_id == world.deployment_id
         and event.what.startswith(LIVE_EVENTS)
         for event in world.prod.store.events()[since:]
     )
 
 
-def releases_made(world: World) -> list[tuple[Any, Call]]:
+def releases_made(world: World, *, user_id: int = TASK) -> list[tuple[Any, Call]]:
     """Return the releases that the run's tasks made, also deleted ones, and the
     requests that did.
+
+    :param user_id: who the run's tasks are for the instance
     """
     releases = {
         one.id: one for one in world.prod.store.releases(world.deployment_id, include_deleted=True)
     }
     found = []
     for index, event in enumerate(world.prod.store.events()):
-        made = event.user_id == TASK and event.what.startswith("release created")
+        made = event.user_id == user_id and event.what.startswith("release created")
         call = call_of(world, index) if made and index >= world.events_before else None
         if call and event.release_id in releases:
             found.append((releases[event.release_id], call))
@@ -128,7 +134,12 @@ def call_of(world: World, index: int) -> Call | None:
 
     :param index: the number of the event
     """
-    asking = [call for call in world.wire.calls if call.writes and call.events]
+    user_id = world.prod.store.events()[index].user_id
+    asking = [
+        call
+        for call in world.wire.calls
+        if call.writes and call.events and call.process.user_id == user_id
+    ]
     for call in asking:
         if len(call.events) == 2 and call.events[0] <= index < call.events[1]:
             return call
@@ -139,14 +150,15 @@ def call_of(world: World, index: int) -> Call | None:
 def changed_by(world: World, name: str, since: int = 0) -> list[Any]:
     """Return what a task changed about which release is live.
 
-    :param name: the task's name in the group
+    :param name: the task's id
     :param since: how many events had happened then
     """
     found = []
     for index, event in enumerate(world.prod.store.events()):
-        if index >= since and event.user_id == TASK and event.what.startswith(LIVE_EVENTS):
+        ours = event.user_id in (TASK, RIVAL)
+        if index >= since and ours and event.what.startswith(LIVE_EVENTS):
             call = call_of(world, index)
-            if call and call.task.endswith(f".{name}"):
+            if call and call.task == name:
                 found.append(event)
     return found
 
@@ -155,17 +167,12 @@ def undone_by(world: World, name: str, since: int = 0) -> set[int | None]:
     """Return the releases that a task may say that it took back: those that were live when it asked
     for a change.
 
-    :param name: the task's name in the group
+    :param name: the task's id
     :param since: how many events had happened then
     """
     found: set[int | None] = set()
     for call in world.wire.calls:
-        if (
-            call.writes
-            and call.task.endswith(f".{name}")
-            and call.events
-            and call.events[0] >= since
-        ):
+        if call.writes and call.task == name and call.events and call.events[0] >= since:
             found |= set(live_ids(world, call.process.began, call.events[0]))
     return found
 
@@ -174,16 +181,16 @@ def changed_anything(world: World, process: Process) -> bool:
     """Tell whether a try changed anything in the production instance, as far as the instance has
     done it by now."""
     for index, event in enumerate(world.prod.store.events()):
-        if index >= process.began and event.user_id == TASK:
+        if index >= process.began and event.user_id == process.user_id:
             call = call_of(world, index)
             if call and (call.task, call.try_number) == (process.task, process.try_number):
                 return True
     return False
 
 
-def _own_events(world: World, since: int) -> list[Any]:
+def _own_events(world: World, since: int, user_id: int) -> list[Any]:
     return [
         event
         for event in world.prod.store.events()[max(since, world.events_before) :]
-        if event.user_id == TASK and event.deployment_id == world.deployment_id
+        if event.user_id == user_id and event.deployment_id == world.deployment_id
     ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import requests
+import urllib3
 
 from campaign.project import Answer, Fault, LateActivation, LateCommit, Reset
 from campaign.wire import Call, changed, outside, query_of, with_content
@@ -104,6 +106,28 @@ def slow_commit(
 
     world.clock.at(later, handle)
     return real()
+
+
+def abandoned_upload(
+    world: World, abandon: Callable[[], object], later: float
+) -> Callable[[Call, Any, Real], Any]:
+    """Return what happens to an upload that is under way when its task is cleared.
+
+    :param abandon: clears the task
+    :param later: seconds until the instance has handled it
+    """
+
+    def hit(call: Call, request: Any, real: Real) -> Any:
+        emulator = world.emulator_of(request.url)
+        emulator.faults.add(Fault(LateCommit(None)))
+        world.clock.at(later, emulator.commit_late)
+        with contextlib.suppress(requests.RequestException, urllib3.exceptions.HTTPError):
+            real().close()
+        abandon()
+        call.process.ended = True
+        raise world.wire.death()
+
+    return hit
 
 
 def late_activation(

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from campaign.acts import Act, draw_acts
+from campaign.acts import draw_edits as draw_acts_of_edits
 from campaign.clock import Times, TooLongError
+from campaign.edits import Edit, Edits, draw_edits
 from campaign.faults import KINDS, Planned
 from campaign.judge import Verdict, judge
 from campaign.variants import FLOWS, Variant, draw_variant, run_flow
@@ -18,6 +20,8 @@ from campaign.world import World
 
 #: Of ten runs, how many have a journal and how many have two faults.
 _WITH_JOURNAL, _TWO_FAULTS = 0.7, 0.3
+#: In how many runs people edit or clear something between tries.
+_WITH_EDITS = 0.5
 #: How often a fault is looked for among the changes, and not among all requests.
 _AMONG_WRITES = 0.4
 #: Kinds that come more often, since more depends on when they come; and those that are likely as
@@ -44,6 +48,7 @@ class Plan:
     variant: Variant
     faults: tuple[tuple[str, int], ...]
     acts: tuple[Act, ...] = ()
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,11 +86,14 @@ class Campaign:
             for number, (name, at) in enumerate(plan.faults)
         ]
         random.seed(seed)  # the pauses of the code under test
-        world, verdict = self.made(plan.variant, planned, plan.acts, random.Random(f"{seed} acts"))
+        world, verdict = self.made(
+            plan.variant, planned, plan.acts, random.Random(f"{seed} acts"), plan.edits
+        )
         lines = [
             f"seed {seed}: {plan.variant}",
             *map(str, planned),
             *map(str, plan.acts),
+            *map(str, plan.edits),
             *world.lines,
         ]
         return Result(plan, verdict, tuple(lines))
@@ -110,7 +118,34 @@ class Campaign:
             at = chance.choice(among).number
             # A second fault may come where only the first one leads.
             faults.append((name, at + (chance.choice([0, 1, 1, 2, 3, 5]) if faults else 0)))
-        return Plan(seed, variant, tuple(faults), self._acts(variant, calls, chance))
+        plan = Plan(seed, variant, tuple(faults), self._acts(variant, calls, chance))
+        return self._edited(plan, calls)
+
+    def _edited(self, plan: Plan, calls: Sequence[Call]) -> Plan:
+        """Add to some plans what people edit and clear between tries.
+
+        Chance of its own decides, so that the other runs are what they were.
+        """
+        chance, variant = random.Random(f"{plan.seed} edits"), plan.variant
+        if chance.random() >= _WITH_EDITS:
+            return plan
+        if not variant.journal:
+            variant = replace(variant, line=chance.choice(["2.11", "3.0", ""]))
+        options = dict(variant.options)
+        if variant.flow == "group":
+            names, tasks = self._tasks(variant, calls)
+            acts = draw_acts_of_edits(
+                chance, tasks, Counter(names), plan.acts, journal=variant.journal
+            )
+            return replace(plan, variant=variant, acts=acts)
+        edits = draw_edits(
+            chance,
+            variant.flow,
+            sum(call.task == calls[-1].task for call in calls),
+            journal=variant.journal,
+            deferrable=options.get("deferrable", False),
+        )
+        return replace(plan, variant=variant, edits=edits)
 
     def _acts(
         self, variant: Variant, calls: Sequence[Call], chance: random.Random
@@ -118,11 +153,17 @@ class Campaign:
         """Choose what people do to a run of the group, which other flows do not have."""
         if variant.flow != "group":
             return ()
+        names, tasks = self._tasks(variant, calls)
+        return draw_acts(chance, tasks, Counter(names))
+
+    @staticmethod
+    def _tasks(variant: Variant, calls: Sequence[Call]) -> tuple[list[str], list[str]]:
+        """Return the task of each request, and all tasks, by their names in the group."""
         names = [call.task.rpartition(".")[2] for call in calls]
         tasks = list(dict.fromkeys(names))
         if dict(variant.options)["roll_back"] and "roll_back" not in tasks:
             tasks.insert(-1, "roll_back")  # it makes no requests where nothing goes wrong
-        return draw_acts(chance, tasks, Counter(names))
+        return names, tasks
 
     def _rehearsed(self, variant: Variant) -> tuple[Call, ...]:
         random.seed(0)
@@ -139,6 +180,7 @@ class Campaign:
         planned: list[Planned],
         acts: Sequence[Act] = (),
         chance: random.Random | None = None,
+        edits: Sequence[Edit] = (),
     ) -> tuple[World, Verdict]:
         """Make a run that is given in full.
 
@@ -146,6 +188,7 @@ class Campaign:
         :param planned: what goes wrong
         :param acts: what people do to a run of the group
         :param chance: decides what the acts leave open
+        :param edits: what people edit and clear between the tries of a single operator
         """
         world = World(
             self.times,
@@ -155,8 +198,10 @@ class Campaign:
             counts=variant.counts,
             own_uuids=variant.own_uuids,
             touches=variant.touches,
+            line=variant.line,
         )
         world.wire.planned, world.acts = planned, acts
+        world.edits = Edits(world, edits)
         world.chance = chance or world.chance
         self._world = world
         with world.running():

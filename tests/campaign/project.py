@@ -9,7 +9,7 @@ import pkgutil
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 from unittest import mock
@@ -52,6 +52,7 @@ from airflow_provider_trifacta.client.errors import (
     TrifactaError,
 )
 from airflow_provider_trifacta.client.gate import logger
+from airflow_provider_trifacta.operators import _base
 from airflow_provider_trifacta.operators.deployment import (
     GetDeploymentOperator,
     RollbackDeploymentOperator,
@@ -112,6 +113,7 @@ __all__ = [
     "VirtualLoop",
     "XComNotFound",
     "build_package",
+    "counting_clears",
     "installed",
     "open_package",
     "promote_flow",
@@ -126,6 +128,20 @@ def promote_flow(*, journal: bool, **options: Any) -> Any:
     """Make the group as it is on an Airflow with a task state store, or on one without."""
     with mock.patch.object(task_groups, "KEEPS_STATE", journal):
         return task_groups.promote_flow(**options)
+
+
+@contextlib.contextmanager
+def counting_clears(was_cleared: Callable[[Any], bool], *, each_clear: bool) -> Iterator[None]:
+    """Let Airflow count clears as one of its lines does.
+
+    :param was_cleared: tells from the context of a try whether Airflow counted a clear before it
+    :param each_clear: whether it counts the clear of a run that has not ended
+    """
+    with (
+        mock.patch.object(_base, "was_cleared", was_cleared),
+        mock.patch.object(_base, "COUNTS_EACH_CLEAR", each_clear),
+    ):
+        yield
 
 
 @contextlib.contextmanager

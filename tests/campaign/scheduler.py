@@ -7,21 +7,23 @@ process runs at a time. If a task becomes ready while another one sleeps, it run
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from campaign.tasks import NOTICED_AFTER, Ended, TaskInstance, run_try
+from campaign.clock import NOTICED_AFTER, RETRY_DELAY, SCHEDULED_AFTER
+from campaign.tasks import Ended, TaskInstance, run_try
 from campaign.wire import Process
+from campaign.world import TASK
 
 if TYPE_CHECKING:
     from campaign.world import World
 
-#: Seconds between two tasks, until the scheduler looks after a person did something, and between
-#: two tries.
-_LOOP, _SCHEDULED_AFTER, _RETRY_DELAY = 1.0, 2.0, 60.0
+#: Seconds between two tasks.
+_LOOP = 1.0
 #: States in which nothing more happens by itself.
 ENDED = ("success", "failed", "skipped", "upstream_failed")
 
@@ -33,7 +35,9 @@ class Task:
         self.operator = operator
         self.task_id: str = operator.task_id
         self.upstream: list[str] = sorted(operator.upstream_task_ids)
+        #: Its ``retries``, and other arguments that were edited, as the DAG file has them now.
         self.retries: int = operator.retries
+        self.edits: dict[str, Any] = {}
         self.state: str | None = None
         self.try_number, self.max_tries = 0, self.retries
         self.process: Process | None = None
@@ -46,10 +50,20 @@ class Task:
         self.cleared = 0
         #: How often a person cleared it.
         self.clears = 0
+        #: Whether its next try is the first one, or the first one since a clear that counts.
+        self.fresh = True
         #: The state that a person gave it in this pass, if one did.
         self.marked: str | None = None
         #: How its last process ended.
         self.ended: Ended | None = None
+
+    def edited(self) -> Any:
+        """Return its operator, as the DAG file has it now."""
+        operator = copy.copy(self.operator)
+        for name, value in self.edits.items():
+            if hasattr(operator, name):
+                setattr(operator, name, value)
+        return operator
 
     @property
     def name(self) -> str:
@@ -91,10 +105,13 @@ class Run:
     :param world: where it happens
     :param operators: its tasks, in their order
     :param dag: their DAG
+    :param user_id: who they are for the instance
     """
 
-    def __init__(self, world: World, operators: Iterable[Any], dag: Any) -> None:
-        self.world, self._dag = world, dag
+    def __init__(
+        self, world: World, operators: Iterable[Any], dag: Any, user_id: int = TASK
+    ) -> None:
+        self.world, self._dag, self.user_id = world, dag, user_id
         self.tasks = {operator.task_id: Task(operator) for operator in operators}
         for task in self.tasks.values():
             task.upstream = [one for one in task.upstream if one in self.tasks]
@@ -110,7 +127,18 @@ class Run:
         self.on_end: Callable[[Task, Process], object] = lambda *_: None
         #: Called when nothing happens any more; tells whether something may happen now.
         self.on_idle: Callable[[], bool] = lambda: False
+        #: Runs that are not over before this one ends.
+        self.beside: list[Run] = []
+        #: Seconds between two of its tasks, if it runs beside another run.
+        self.pause: float | None = None
+        #: Airflow's ``max_tries`` in each try, by the task and the number of the try.
+        self.max_tries_of = world.max_tries_of
         self._timers = 0
+
+    def id_of(self, name: str) -> str:
+        """Return the id of a task by its name in the group, empty if the group does not have it."""
+        task = self.task(name)
+        return task.task_id if task else ""
 
     def task(self, name: str) -> Task | None:
         """Return a task by its name in the group, None if the group does not have it."""
@@ -129,8 +157,13 @@ class Run:
     def run(self) -> None:
         """Run until nothing more happens by itself."""
         self.tick()
-        while self._timers or self.on_idle():
+        while self.is_busy or any(run.is_busy for run in self.beside) or self.on_idle():
             self.world.clock.sleep(1.0)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something happens that it is not over before."""
+        return self._timers > 0
 
     def tick(self) -> None:
         """Run each task that can run now, and decide about those that cannot run any more."""
@@ -152,6 +185,9 @@ class Run:
                 return
             if decision == "run":
                 self._run(task)
+                if self.pause is not None:
+                    self.after(self.pause, self.tick)
+                    return
                 self.world.clock.sleep(_LOOP)
             else:
                 self._say(task, f"is {decision}")
@@ -177,6 +213,8 @@ class Run:
     def _run(self, task: Task) -> None:
         """Run the next try of a task, in a thread of its own as it is a process of its own."""
         task.try_number += 1
+        first, task.fresh = task.fresh, False
+        self.max_tries_of[task.task_id, task.try_number] = task.max_tries
         if task.lost_starts:
             task.lost_starts -= 1
             self._say(task, "fails before its process starts")
@@ -186,7 +224,7 @@ class Run:
 
         def run() -> None:
             try:
-                self._process(task)
+                self._process(task, first=first)
             except BaseException as error:
                 errors.append(error)
 
@@ -197,11 +235,10 @@ class Run:
         if errors:
             raise errors[0]
 
-    def _process(self, task: Task) -> None:
+    def _process(self, task: Task, *, first: bool) -> None:
         world = self.world
         if task.name == "baseline":
             self.pass_number += 1
-        first = task.try_number == max(1, task.max_tries - task.retries + 1)
         process = Process(
             task.task_id,
             task.try_number,
@@ -209,6 +246,7 @@ class Run:
             world.event_count(),
             task.cleared,
             first,
+            user_id=self.user_id,
         )
         task.state, task.process, task.marked = "running", process, None
         world.xcoms[task.task_id] = {}
@@ -216,13 +254,11 @@ class Run:
         ti = GroupInstance(self, task, process)
         self.on_start(task, process)
         render = {"dag": self._dag, "run_id": "campaign"}
-        ended = run_try(
-            world, ti, lambda: task.operator, process, render=render, dag_run=self.dag_run
-        )
+        ended = run_try(world, ti, task.edited, process, render=render, dag_run=self.dag_run)
         world.given += (
             world.stores[task.task_id].kept.values() if task.task_id in world.stores else ()
         )
-        if ended.state == "success":
+        if ended.state == "success" and not process.is_stale:
             world.xcoms[task.task_id]["return_value"] = json.loads(json.dumps(ended.value))
         if ended.state == "killed" and not process.ended:
             world.clock.sleep(NOTICED_AFTER)
@@ -232,7 +268,7 @@ class Run:
         if task.state == "restarting":
             task.state = None
             self._say(task, "is to start again")
-            self.after(_SCHEDULED_AFTER, self.tick)
+            self.after(SCHEDULED_AFTER, self.tick)
             return
         task.ended = ended
         if ended.state in ("killed", "retry"):
@@ -249,8 +285,24 @@ class Run:
             task.state = "failed"
             self._say(task, "ends as failed")
             return
-        task.state, task.not_before = "up_for_retry", self.world.clock.now + _RETRY_DELAY
-        self.after(_RETRY_DELAY, self.tick)
+        task.state, task.not_before = "up_for_retry", self.world.clock.now + RETRY_DELAY
+        self.after(RETRY_DELAY, self.tick)
+
+    def stop(self, process: Process, seconds: float) -> None:
+        """Stop a process until some seconds after its next try began."""
+        task = self.tasks.get(process.task)
+        if not task or task.process is not process or task.try_number > task.max_tries:
+            return
+        self._say(task, "has a worker that stops")
+        process.is_stale, task.process = True, None
+
+        def lose() -> None:
+            if task.state == "running" and task.process is None:
+                self._fails(task)
+
+        self.after(NOTICED_AFTER, lose)
+        self.world.clock.sleep(NOTICED_AFTER + RETRY_DELAY + seconds)
+        self._say(task, f"has a worker of try {process.try_number} that goes on")
 
     # What people do.
 
@@ -259,13 +311,15 @@ class Run:
 
         :param dies_after: seconds until a process of theirs is ended
         """
-        if all(task.state in ENDED for task in self.tasks.values()):
+        has_ended = all(task.state in ENDED for task in self.tasks.values())
+        if has_ended:
             self.dag_run.start_date = self.world.clock.datetime()
-        self.dag_run.clear_number += 1
+        if has_ended or self.world.line != "3.0":
+            self.dag_run.clear_number += 1
         for task in [self.task(name) for name in names]:
             if task:
                 self._clear(task, dies_after)
-        self.after(_SCHEDULED_AFTER, self.tick)
+        self.after(SCHEDULED_AFTER, self.tick)
 
     def _clear(self, task: Task, dies_after: float) -> None:
         task.cleared, task.marked = self.world.event_count(), None
@@ -280,6 +334,7 @@ class Run:
         if task.state == "restarting":
             return
         task.state, task.max_tries = None, task.try_number + task.retries
+        task.fresh = True
 
     def mark(self, name: str, state: str, dies_after: float = 0.0) -> None:
         """Mark a task as a success or as failed; Airflow then clears the tasks after it that
@@ -295,7 +350,7 @@ class Run:
             other = self.task(later)
             if other and other.state in ("failed", "upstream_failed"):
                 self._clear(other, dies_after)
-        self.after(_SCHEDULED_AFTER, self.tick)
+        self.after(SCHEDULED_AFTER, self.tick)
 
     def following(self, name: str) -> list[str]:
         """Return a task and all after it."""

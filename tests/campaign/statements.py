@@ -55,8 +55,10 @@ class Statements:
 
     def on_line(self, level: int, text: str) -> None:
         """Check a line of the log."""
-        if level >= logging.INFO and threading.current_thread().name != "rival":
-            self.check(self._world.wire.process, text, "the log")
+        process = self._world.wire.process
+        ours = process.user_id == self._run.user_id
+        if level >= logging.INFO and ours and threading.current_thread().name != "rival":
+            self.check(process, text, "the log")
 
     def on_push(self, process: Process, key: str, value: Any) -> None:
         """Check how a task says that production stands."""
@@ -96,7 +98,7 @@ class Statements:
                 found.append(f"release {match[1]} was not deleted")
         for match in _ROLLED_BACK.finditer(sentence):
             self.count += 1
-            if int(match[1]) not in history.undone_by(world, "roll_back"):
+            if int(match[1]) not in history.undone_by(world, self._run.id_of("roll_back")):
                 found.append(f"release {match[1]} was not rolled back by the group")
         if _NOTHING.search(sentence):
             self.count += 1
@@ -105,11 +107,11 @@ class Statements:
         if "Nothing was promoted" in sentence:
             self.count += 1
             began = self.passes[process.pass_number]
-            if made := history.made_by_run(world, self.newest_before, began):
+            if made := self._made(began):
                 found.append(f"this pass made release {sorted(made)}")
         if _OTHERS.search(sentence):
             self.count += 1
-            if not history.others_changed(world, self.passes[process.pass_number]):
+            if not self._others_changed(process):
                 found.append("nobody else changed what is live")
         if "has no rollback" in sentence and self._rolls_back:
             found.append("the group has a rollback")
@@ -142,7 +144,7 @@ class Statements:
             return
         if status.get("previous_release_id") != baseline["active_release_id"]:
             self._wrong(process, f"previous_release_id is {status.get('previous_release_id')}")
-        made = history.made_by_run(world, self.newest_before)
+        made = self._made()
         if status.get("release_id") not in {None, *made}:
             self._wrong(
                 process,
@@ -161,7 +163,8 @@ class Statements:
     ) -> None:
         """Check the state: the first one that fits what the instance knows."""
         state, before = status["state"], baseline["active_release_id"]
-        undone = bool(history.undone_by(self._world, "roll_back", self.passes[process.pass_number]))
+        rollback, since = self._run.id_of("roll_back"), self.passes[process.pass_number]
+        undone = bool(history.undone_by(self._world, rollback, since))
         if live is None and before is None and made:
             fitting = self._with_none_before(made, undone=undone)
         elif live is None and before is not None:
@@ -218,6 +221,17 @@ class Statements:
     def newest_before(self) -> int:
         """The newest release that the baseline knows."""
         return (self.baseline or {}).get("latest_release_id") or 0
+
+    def _made(self, since: int = 0) -> set[int]:
+        """Return the releases that the run made since so many events."""
+        return history.made_by_run(
+            self._world, self.newest_before, since, user_id=self._run.user_id
+        )
+
+    def _others_changed(self, process: Process) -> bool:
+        """Tell whether others changed what is live in the pass of a process."""
+        since = self.passes[process.pass_number]
+        return history.others_changed(self._world, since, user_id=self._run.user_id)
 
     def _live(self, process: Process) -> list[int | None]:
         """Return what may be said to be live: what was live at any moment since the process looked

@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import pkgutil
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from campaign.clock import NOTICED_AFTER, RETRY_DELAY, SCHEDULED_AFTER
+from campaign.edits import Record
 from campaign.project import (
     DOUBTS,
     AirflowFailException,
@@ -33,8 +37,6 @@ if TYPE_CHECKING:
 
     from campaign.world import World
 
-#: Seconds until Airflow notices that a task's process is gone, and between two tries.
-NOTICED_AFTER, _RETRY_DELAY = 300.0, 60.0
 _OURS = (TrifactaError, AirflowFailException, AirflowSkipException, AirflowSensorTimeout)
 #: What Airflow itself raises for a task: its trigger is lost, or what it is to get was never
 #: pushed.
@@ -88,6 +90,7 @@ class TaskInstance:
 
     def xcom_push(self, key: str, value: Any) -> None:
         self._world.wire.check_alive()
+        self._world.refuse_stale("XCom")
         if value is None or key in self.pushed:
             self._world.wrong(
                 f"{self.task_id} pushes the XCom {key} {'as null' if value is None else 'twice'}"
@@ -130,16 +133,10 @@ def run_task(
     :param render: what its templates need, if they are to be rendered
     """
     store = world.stores.setdefault(task_id, Store(world))
-    ended = Ended(task_id, "failed")
-    for number in range(1, retries + 2):
-        if number > 1:
-            world.clock.sleep(_RETRY_DELAY)
-        ti = TaskInstance(world, task_id, number, retries)
-        ended = run_try(world, ti, make, Process(task_id, number, first=number == 1), render=render)
-        if ended.state == "killed":
-            world.clock.sleep(NOTICED_AFTER)
-        elif ended.state != "retry":
-            break
+    record = Record(task_id, retries, max_tries=retries, thread=threading.current_thread())
+    if task_id != "baseline":
+        world.edits.watch(record)
+    ended, ti = _run_tries(world, record, make, render)
     world.xcoms[task_id] = dict(ti.pushed)
     if ended.state == "success":
         world.xcoms[task_id]["return_value"] = json.loads(json.dumps(ended.value))
@@ -149,6 +146,50 @@ def run_task(
     said = f": {ended.error}" if ended.error else ""
     world.say(f"{task_id} ends as {ended.state} after {ended.tries} tries{said}")
     return ended
+
+
+def _run_tries(
+    world: World, record: Record, make: Callable[[], Any], render: dict[str, Any] | None
+) -> tuple[Ended, TaskInstance]:
+    """Run the tries of a task that are left, also those after clears.
+
+    :returns: how the last one ended, and its task instance
+    """
+    edits = world.edits
+    while True:
+        record.number += 1
+        world.max_tries_of[record.task_id, record.number] = record.max_tries
+        ti = TaskInstance(world, record.task_id, record.number, record.max_tries)
+        ti.retries = record.retries
+        process = Process(record.task_id, record.number, cleared=record.cleared, first=record.fresh)
+        record.fresh = False
+        edits.begin(process)
+        edits.go_on = functools.partial(_run_later_tries, world, record, make, render)
+        ended = run_try(world, ti, make, process, render=render)
+        taken_over = edits.after(process, ended)
+        if taken_over:
+            ended, ti = taken_over
+            return ended, ti
+        if record.is_restarting:
+            record.is_restarting = False
+            world.clock.sleep(SCHEDULED_AFTER)
+            continue
+        if ended.state in ("killed", "retry"):
+            world.clock.sleep(NOTICED_AFTER if ended.state == "killed" else 0.0)
+            if record.number <= record.max_tries:
+                world.clock.sleep(RETRY_DELAY)
+                continue
+        if not (record is edits.record and edits.on_end()):
+            return ended, ti
+
+
+def _run_later_tries(
+    world: World, record: Record, make: Callable[[], Any], render: dict[str, Any] | None
+) -> tuple[Ended, TaskInstance]:
+    """Run the tries after one whose process stopped, as Airflow does when it misses a heartbeat."""
+    record.thread, world.wire.process = threading.current_thread(), Process()
+    world.clock.sleep(NOTICED_AFTER + RETRY_DELAY)
+    return _run_tries(world, record, make, render)
 
 
 def run_try(
@@ -207,7 +248,7 @@ def _note(world: World, ti: TaskInstance, error: BaseException) -> None:
     world.say(f"    {type(error).__name__}: {error}")
     cause = error.__cause__ if isinstance(error, AirflowFailException) else error
     ours = isinstance(error, _OURS) and (cause is None or isinstance(cause, _OURS))
-    if not ours and not isinstance(error, _AIRFLOWS):
+    if not ours and not isinstance(error, _AIRFLOWS) and not world.wire.process.is_stale:
         world.wrong(f"{ti.task_id} ends with {type(error).__name__}: {str(error)[:200]}")
 
 

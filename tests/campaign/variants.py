@@ -25,6 +25,7 @@ class Variant:
     counts: bool = True  #: Whether the instance takes a request of the same execution id once.
     own_uuids: bool = False  #: Whether the instance gives releases uuids of its own.
     touches: bool = True  #: Whether a release that is replaced gets a new ``updatedAt``.
+    line: str = ""  #: An older line of Airflow, if clears are counted as that line does.
 
     @property
     def needs_dev(self) -> bool:
@@ -38,6 +39,7 @@ class Variant:
         start += [] if self.counts else ["ignores execution ids"]
         start += ["own uuids"] if self.own_uuids else []
         start += [] if self.touches else ["leaves updatedAt"]
+        start += [f"Airflow {self.line}"] if self.line else []
         return (
             f"{self.flow}"
             f" ({', '.join([*start, *words, 'journal' if self.journal else 'no journal'])})"

@@ -53,6 +53,8 @@ class Process:
     :param dead: whether the process is gone: nothing of it gets out any more
     :param ended: whether a person ended it, so that nothing continues it
     :param requests: how many requests it has made
+    :param is_stale: whether it stopped, and goes on after the next try began
+    :param user_id: who it is for the instance
     """
 
     task: str = ""
@@ -64,6 +66,8 @@ class Process:
     dead: bool = False
     ended: bool = False
     requests: int = 0
+    is_stale: bool = False
+    user_id: int = 1
 
 
 @dataclass
@@ -127,6 +131,8 @@ class Wire:
         self.planned: list[Planned] = []
         #: The process that runs now.
         self.process = Process()
+        #: What happens to the next upload, in place of what is planned.
+        self.abandon: Callable[[Call, Any, Callable[[], Any]], Any] | None = None
         #: What every answer passes on its way: a function of the call and the answer.
         self.filters: list[Callable[[Call, requests.Response], requests.Response]] = []
 
@@ -164,7 +170,10 @@ class Wire:
         world = self._world
         call.process.requests += 1
         world.on_request()
+        world.edits.on_request()
         self.check_alive()
+        if call.writes and call.process.is_stale:
+            world.overlaps = True
         for one in self.planned:
             one.before(world, call)
         call.events.append(world.event_count())
@@ -175,6 +184,9 @@ class Wire:
 
         world.passwords.translate(request)
         try:
+            if call.uploads and self.abandon and call.process.user_id == 1:
+                abandon, self.abandon, call.fault = self.abandon, None, "abandoned"
+                abandon(call, request, real)
             fault = next((one for one in self.planned if one.hits(world, call)), None)
             if fault:
                 call.fault = fault.name

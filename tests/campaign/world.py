@@ -21,12 +21,14 @@ from typing import Any
 from unittest import mock
 
 from campaign.clock import START, Clock, Times
+from campaign.edits import Edits
 from campaign.project import (
     Emulator,
     EmulatorOptions,
     PresetFlow,
     User,
     build_package,
+    counting_clears,
     open_package,
     read_package,
 )
@@ -42,7 +44,7 @@ _USERS = (
     User("person@example.com", "person-password", ("admin", "deployment")),
     User("rival@example.com", "rival-password", ("admin", "deployment")),
 )
-_LETTERS = ("old", "before", "other", "ours", "person", "rival")
+_LETTERS = ("old", "before", "other", "ours", "person", "rival", "newer")
 #: Loggers whose lines are searched for secrets, and not shown.
 _NOISE = ("airflow.", "asyncio", "trifacta_emulator", "urllib3", "uvicorn")
 _folder = tempfile.TemporaryDirectory(prefix="campaign-")
@@ -111,6 +113,7 @@ class World:
     :param counts: whether the instance takes a request of the same execution id once
     :param own_uuids: whether the instance gives releases uuids of its own
     :param touches: whether a release that is replaced gets a new ``updatedAt``
+    :param line: ``2.11`` or ``3.0``, if Airflow counts clears as that line does
     """
 
     def __init__(
@@ -123,7 +126,9 @@ class World:
         counts: bool = True,
         own_uuids: bool = False,
         touches: bool = True,
+        line: str = "",
     ) -> None:
+        self.line = line
         self.clock = times.clock = Clock(MOST_SECONDS)
         self.clock.woken = lambda: self.wire.check_alive()
         self.journal, self.skew = journal, 0.0
@@ -141,6 +146,15 @@ class World:
         self.about_rules = False
         #: What people are to do to a run of the group, and what decides what is left open of that.
         self.acts: Sequence[Any] = ()
+        #: What people edit and clear between the tries of a single operator.
+        self.edits = Edits(self)
+        #: Lets another group promote at the same time, with so many seconds between its tasks.
+        self.promote_beside: Callable[[float], object] = lambda _: None
+        #: Whether a process sent a change after the next try of its task began. No task can know of
+        #: that, so fewer promises hold.
+        self.overlaps = False
+        #: Airflow's ``max_tries`` in each try, by the task and the number of the try.
+        self.max_tries_of: dict[tuple[str, int], int] = {}
         self.chance = random.Random(0)
         self.login = (_USERS[0].email, PASSWORD)
         self.passwords = Passwords(self)
@@ -149,7 +163,9 @@ class World:
         self.on_request: Callable[[], object] = lambda: None
         self.on_line: Callable[[int, str], object] = lambda *_: None
         self.wire = Wire(self)
-        self.dag_run = SimpleNamespace(start_date=self.clock.datetime(), run_id="campaign")
+        self.dag_run = SimpleNamespace(
+            start_date=self.clock.datetime(), run_id="campaign", clear_number=0
+        )
         options: dict[str, Any] = {
             "users": _USERS,
             "clock": lambda: self.clock.datetime(self.skew),
@@ -203,8 +219,24 @@ class World:
             stack.callback(root.setLevel, root.level)
             root.setLevel(logging.INFO)
             stack.enter_context(mock.patch.object(root, "handlers", [_Handler(self)]))
+            stack.enter_context(counting_clears(self.was_cleared, each_clear=self.line != "3.0"))
             self.passwords.url = self.prod.url
             yield self
+
+    def was_cleared(self, context: Any) -> bool:
+        """Tell what Airflow tells of clears: whether the run was cleared, or on Airflow 2, whether
+        the try before had another ``max_tries``.
+        """
+        if self.line != "2.11":
+            return bool(context["dag_run"].clear_number)
+        ti = context["ti"]
+        before = self.max_tries_of.get((ti.task_id, ti.try_number - 1))
+        return before not in (None, ti.max_tries)
+
+    def refuse_stale(self, what: str) -> None:
+        """Refuse what a process gives to Airflow after the next try of its task began."""
+        if self.wire.process.is_stale:
+            raise ConnectionError(f"409 conflict: this task instance takes no {what} any more")
 
     def say(self, line: str) -> None:
         """Keep a line of what happens."""
@@ -249,6 +281,7 @@ class World:
     def check_store(self) -> None:
         """Refuse the journal where Airflow's API server is away."""
         self.wire.check_alive()
+        self.refuse_stale("note")
         if self.clock.now < self.store_away_until:
             raise ConnectionError("the API server is away")
 
@@ -299,6 +332,8 @@ class Passwords:
         if not self.later or not request.url.startswith(self.url):
             return
         login, sent = self._world.login[0], request.headers["Authorization"]
+        if not base64.b64decode(sent.split()[-1]).startswith(login.encode()):
+            return  # it is another user's
         right = sent == _basic(login, self.later[-1])
         request.headers["Authorization"] = _basic(login, PASSWORD if right else "out-of-date")
 
