@@ -25,6 +25,7 @@ class Asked:
     :param proves_end: whether a green end must be as wanted now; else that was checked at its time
     :param forgets: whether nothing tells a retry what the first try found: no baseline, and no
         journal
+    :param checks: what else is to be checked when nothing is under way any more
     """
 
     wanted: Callable[[State], bool]
@@ -36,6 +37,7 @@ class Asked:
     waits: tuple[str, ...] = ()
     proves_end: bool = True
     forgets: bool = False
+    checks: list[Callable[[], None]] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
 
     @property
@@ -61,6 +63,8 @@ def own_flows(world: World) -> list[Any]:
 
 
 def the_one(world: World) -> int | None:
-    """Return the release that the run's tasks made, if it is one."""
-    made = own_releases(world)
-    return made[0].id if len(made) == 1 else None
+    """Return the newest release that the run's tasks made; None if they made more than they were
+    asked to.
+    """
+    made = [release.id for release in own_releases(world)]
+    return max(made) if 1 <= len(made) <= world.edits.passes else None

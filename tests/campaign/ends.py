@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from campaign import history
 from campaign.statements import STATUS_KEY
+from campaign.world import TASK
 
 if TYPE_CHECKING:
     from campaign.scheduler import Run, Task
@@ -73,6 +74,24 @@ class Ends:
         for (number, _), ids in found.items():
             if len(ids) > 1 + lost:
                 self._wrong(f"pass {number} made the releases {ids} of one package")
+
+    def check_abandoned(self) -> None:
+        """Check that after a green end nothing that was under way went live over the release."""
+        task = self._run.task("promoted")
+        if self._world.overlaps or not task or task.state != "success" or task.marked:
+            return
+        calls = [call for call in self._world.wire.calls if call.process.user_id == TASK]
+        of_end = [call for call in calls if call.task == task.task_id]
+        if not of_end or any(call.writes and call.number > of_end[-1].number for call in calls):
+            return  # a step was cleared alone after it
+        since = of_end[-1].events[-1]
+        named = self._world.xcoms[task.task_id].get("return_value", {}).get("release_id")
+        late = history.made_by_run(self._world, 0, since)
+        if named and late and self._live() in late - {named}:
+            self._wrong(
+                f"promoted is green for release {named}, and then release {self._live()} of an"
+                " abandoned upload went live over it"
+            )
 
     def is_kept(self, state: State) -> bool:
         """Tell whether a state is what the group promises when it is green."""

@@ -154,6 +154,7 @@ def _asked(world: World, run: Run, ends: Ends, people: People) -> Asked:
     most = len(world.prod.store.releases(world.deployment_id, include_deleted=True))
     asked = Asked(wanted, releases=most, runs=0, waits=("g.active", "g.smoke_jobs"))
     ends.check_releases()
+    asked.checks.append(ends.check_abandoned)
     smoke_run = run.task("smoke_run")
     asked.runs = smoke_run.clears + 1 if smoke_run else 0
     asked.ended = [_ended(task) for task in run.tasks.values()]

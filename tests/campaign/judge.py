@@ -65,6 +65,8 @@ def judge(world: World, asked: Asked, *, away: bool) -> Verdict:
     _others_untouched(world)
     _waits_only_read(world, asked)
     _secrets(world)
+    for check in asked.checks:
+        check()
     if not world.overlaps:
         _decisions_stay(world, asked, changes)
         _rules_stay(world, changes)
@@ -254,7 +256,10 @@ def _green_is_proven(world: World, asked: Asked, disturbed: bool) -> None:
     proofs = [
         one
         for one in world.wire.calls
-        if one.number > last_write and asked.reads in one.path and one.shown and shows(one.shown)
+        if one.number > last_write
+        and asked.reads in one.path
+        and one.shown
+        and (world.overlaps or shows(one.shown))
     ]
     if not proofs:
         world.wrong("green, and nothing that was read since the last change shows it")

@@ -74,7 +74,7 @@ class TaskInstance:
     """Stands for Airflow's task instance in a context."""
 
     def __init__(self, world: World, task_id: str, try_number: int, retries: int) -> None:
-        self._world, self.task_id, self.try_number, self.max_tries = (
+        self.world, self.task_id, self.try_number, self.max_tries = (
             world,
             task_id,
             try_number,
@@ -89,24 +89,24 @@ class TaskInstance:
         self.loses_trigger = False
 
     def xcom_push(self, key: str, value: Any) -> None:
-        self._world.wire.check_alive()
-        self._world.refuse_stale("XCom")
+        self.world.wire.check_alive()
+        self.world.refuse_stale("XCom")
         if value is None or key in self.pushed:
-            self._world.wrong(
+            self.world.wrong(
                 f"{self.task_id} pushes the XCom {key} {'as null' if value is None else 'twice'}"
             )
-        self._world.given.append(json.dumps(value))
+        self.world.given.append(json.dumps(value))
         self.pushed[key] = json.loads(json.dumps(value))
 
     def xcom_pull(
         self, *, task_ids: str, key: str = "return_value", default: Any = None, **_: Any
     ) -> Any:
-        return self._world.xcoms.get(task_ids, {}).get(key, default)
+        return self.world.xcoms.get(task_ids, {}).get(key, default)
 
     def get_task_states(
         self, *, task_ids: list[str], run_ids: list[str], **_: Any
     ) -> dict[str, Any]:
-        return {run_ids[0]: {one: self._world.states.get(one) for one in task_ids}}
+        return {run_ids[0]: {one: self.world.states.get(one) for one in task_ids}}
 
     def moves(self, state: str) -> None:
         """Take a state that other tasks of the run may read."""
