@@ -15,6 +15,8 @@ goes wrong at random.
 ``tasks``      runs an operator as Airflow does: tries, retries, deferral, XComs, the journal
 ``scheduler``  runs the tasks of the group as Airflow does: trigger rules, clears, marks, states
 ``acts``       what people do to a run of the group
+``edits``      what people edit and clear between the tries of a single operator, and a worker that
+               stops
 ``asked``      what a run was to reach, and what it made
 ``flows``      what is asked for: operators and sensors
 ``group``      the same with the whole group of tasks

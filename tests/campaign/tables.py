@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from campaign.acts import KINDS as ACTS
+from campaign.edits import KINDS as EDITS
 from campaign.faults import KINDS
 from campaign.judge import DOUBT, FALSE_RED, GREEN, RIGHT
 from campaign.plans import Result
@@ -65,6 +66,11 @@ class Table:
             (kind, [one for one in groups if kind in {act.kind for act in one.plan.acts}])
             for kind in ACTS
         ]
+        singles = [one for one in results if one.plan.edits]
+        edits = [
+            (kind, [one for one in singles if kind in {edit.kind for edit in one.plan.edits}])
+            for kind in EDITS
+        ]
         whole = ("all", results)
         journal = [
             (f"{words} journal", [one for one in results if one.plan.variant.journal == has])
@@ -73,6 +79,7 @@ class Table:
         parts = [
             _rows("flow", [*flows, *journal, whole]),
             _rows("fault", [*kinds, whole]),
+            _rows("edit", [*edits, ("all with an edit", singles)]),
             _rows("act", [*acts, ("none", [one for one in groups if not one.plan.acts])]),
             self._matrix(),
             self._reasons(seeds=seeds),

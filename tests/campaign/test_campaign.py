@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from campaign.acts import KINDS as ACTS
+from campaign.edits import KINDS as EDITS
 from campaign.faults import KINDS, OF_A_GATEWAY
 from campaign.judge import DOUBT, FALSE_RED, GREEN
 from campaign.plans import Campaign
@@ -64,10 +65,16 @@ def test_a_seed_makes_the_same_run_each_time(flows, seed):
 
 def test_seeds_lead_to_everything_that_people_do():
     with installed(GROUPS.times, GROUPS.send):
-        plans = [GROUPS.plan_of(seed) for seed in range(1, 1 + GROUP_RUNS)]
+        plans = [GROUPS.plan_of(seed) for seed in range(1, 1 + 4 * GROUP_RUNS)]
     acts = [act for plan in plans for act in plan.acts]
     assert {act.kind for act in acts} == set(ACTS)
     assert {act.alone for act in acts if act.kind == "clear"} == {True, False}
+
+
+def test_seeds_lead_to_every_edit(campaign):
+    plans = [campaign.plan_of(seed) for seed in range(1, 1 + PARTS * RUNS)]
+    assert {edit.kind for plan in plans for edit in plan.edits} == set(EDITS)
+    assert {plan.variant.line for plan in plans} == {"", "2.11", "3.0"}
 
 
 def test_seeds_lead_to_every_flow_and_every_fault(campaign):
