@@ -458,7 +458,10 @@ class PackageReleases:
             return settled
         others = [release for release in settled.now if since.counts(release)]
         not_proven = self.not_proven_others(others, [*seen, *settled.now])
-        self.refuse_not_proven(not_proven, "is newer than what was there before this run")
+        self.refuse_not_proven(
+            not_proven,
+            "is newer than what was there before, may be an earlier upload of this run,",
+        )
         self.refuse_undone(since, settled.now)
         if since.known and not has_baseline:
             self._refuse_other_live(since.known, settled.now)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: A moment after everything has ended.
 AT_THE_END = "the end"
+#: Seconds after which the server has finished an upload whose task was cleared.
+ABANDONED_FOR = [0.5, 3.0, 8.0, 20.0, 45.0]
 #: Tasks at whose moments more can go wrong come more often.
 _WEIGHTS = {
     AT_THE_END: 6,
@@ -254,7 +256,7 @@ def _clear_upload(run: Run, act: Act, chance: random.Random) -> None:
 
 def _abandon_upload(run: Run, names: list[str], chance: random.Random) -> None:
     """Clear tasks while the next upload is under way; the server finishes it later."""
-    later = chance.choice([0.5, 3.0, 8.0, 20.0, 45.0])
+    later = chance.choice(ABANDONED_FOR)
 
     def clear() -> None:
         run.world.say(f"    a person clears {', '.join(names)}; the upload ends in {later:g} s")

@@ -39,15 +39,20 @@ StandIn = Callable[[World, Any], Any]
 
 
 def run_case(
-    stand_ins: dict[str, StandIn], acts: tuple[Act, ...] = (), **options: Any
+    stand_ins: dict[str, StandIn],
+    acts: tuple[Act, ...] = (),
+    *,
+    journal: bool = True,
+    **options: Any,
 ) -> tuple[World, Verdict]:
     """Run a group in which some tasks are replaced.
 
     :param stand_ins: what stands for a task, by its name in the group, or by its id
     :param acts: what people do
+    :param journal: whether tasks have a journal
     :param options: other options of the group than ``OPTIONS``
     """
-    variant = Variant("group", journal=True, options=tuple({**OPTIONS, **options}.items()))
+    variant = Variant("group", journal=journal, options=tuple({**OPTIONS, **options}.items()))
     real = scheduler.run_try
 
     def run_try(world: World, ti: Any, make: Any, process: Any, **keywords: Any) -> Ended:

@@ -86,3 +86,21 @@ def test_a_promotion_ends_in_this_state_and_says_so_truly(state, act, stand_ins,
     assert world.xcoms["g.promoted"]["promotion_status"]["state"] == state
     assert verdict.violations == ()
     assert (verdict.end == GREEN) == (state == "live")
+
+
+@pytest.mark.parametrize("seconds", [0.5, 8, 45])
+@pytest.mark.parametrize("journal", [True, False])
+def test_a_group_that_is_cleared_during_its_upload_says_what_the_server_finished(journal, seconds):
+    clear = act_of("clear the group in its upload", "create_release", "create_release")
+    with mock.patch.object(acts, "ABANDONED_FOR", [seconds]):
+        world, verdict = run_case({}, (clear,), journal=journal, smoke_run=False)
+    assert verdict.violations == ()
+    uploads = [call for call in world.wire.calls if call.uploads]
+    if seconds < 1:
+        # The baseline of the second pass records it.
+        assert (len(uploads), verdict.end) == (2, GREEN)
+        return
+    assert len(uploads) == 1
+    assert verdict.end != GREEN
+    expected = "own abandoned upload" if journal else "may be an earlier upload of this run"
+    assert any(expected in text for _, _, text in world.claims)
