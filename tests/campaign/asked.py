@@ -25,6 +25,7 @@ class Asked:
     :param proves_end: whether a green end must be as wanted now; else that was checked at its time
     :param forgets: whether nothing tells a retry what the first try found: no baseline, and no
         journal
+    :param has_baseline: whether a retry that asks for the first time knows what was there before
     :param checks: what else is to be checked when nothing is under way any more
     """
 
@@ -37,6 +38,7 @@ class Asked:
     waits: tuple[str, ...] = ()
     proves_end: bool = True
     forgets: bool = False
+    has_baseline: bool = True
     checks: list[Callable[[], None]] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
 

@@ -57,7 +57,7 @@ def create(world: World, *, baseline: bool, dry_run: bool) -> Asked:
         shows=shows,
         releases=1,
     )
-    asked.forgets = not baseline and not world.journal
+    asked.forgets, asked.has_baseline = not baseline and not world.journal, baseline
     taken = {"baseline": _baseline(world, asked)} if baseline else {}
     if baseline and not asked.green:
         return asked

@@ -182,9 +182,15 @@ def _decisions_stay(world: World, asked: Asked, changes: list[_Change]) -> None:
         before = [one for one in reads if one.number < call.number]
         if not before:
             continue
-        # What was done before the run looked first is what it found.
+        # What was done before the run looked first is what it found. Without a baseline, a try that
+        # asks first is like the first one.
+        asks_first = not any(
+            one.writes and one.number < call.number and one.try_number != call.try_number
+            for one in world.wire.calls
+        )
+        forgets = asked.forgets or (asks_first and not asked.has_baseline)
         begun = next(
-            one for one in reads if not asked.forgets or one.try_number == call.try_number
+            one for one in reads if not forgets or one.try_number == call.try_number
         ).events[1]
         # A new baseline, and a person who clears a task, found what was done before.
         passes = [
