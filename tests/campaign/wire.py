@@ -26,6 +26,8 @@ MOST_REQUESTS = 1500
 #: Seconds that a request takes, and an upload.
 _SECONDS, _UPLOAD_SECONDS = 0.1, 2.0
 _own = threading.local()
+#: Who the tasks are for the instance.
+TASK = 1
 
 
 class KilledError(BaseException):
@@ -72,7 +74,7 @@ class Process:
     ended: bool = False
     requests: int = 0
     is_stale: bool = False
-    user_id: int = 1
+    user_id: int = TASK
 
 
 @dataclass
@@ -189,11 +191,11 @@ class Wire:
 
         world.passwords.translate(request)
         try:
-            if call.uploads and self.abandon and call.process.user_id == 1:
+            if call.uploads and self.abandon and call.process.user_id == TASK:
                 abandon, self.abandon, call.fault = self.abandon, None, "abandoned"
                 abandon(call, request, real)
             # What goes wrong goes wrong for the run that is judged.
-            planned = self.planned if call.process.user_id == 1 else []
+            planned = self.planned if call.process.user_id == TASK else []
             fault = next((one for one in planned if one.hits(world, call)), None)
             if fault:
                 call.fault = fault.name

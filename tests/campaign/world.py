@@ -32,13 +32,14 @@ from campaign.project import (
     open_package,
     read_package,
 )
+from campaign.wire import TASK as TASK
 from campaign.wire import Wire, is_outside
 
 #: Seconds that a run may take.
 MOST_SECONDS = 24 * 3600.0
 PASSWORD = "campaign-secret-7f3a"
 #: Who did something, as events tell it.
-TASK, PERSON, RIVAL = 1, 2, 3
+PERSON, RIVAL = 2, 3
 _USERS = (
     User("admin@example.com", PASSWORD, ("admin", "deployment")),
     User("person@example.com", "person-password", ("admin", "deployment")),
