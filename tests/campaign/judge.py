@@ -223,7 +223,11 @@ def _rules_stay(world: World, changes: list[_Change]) -> None:
         reads = [
             one
             for one in world.wire.calls
-            if one.method == "GET" and one.path == change.call.path and one.shown
+            if one.method == "GET"
+            and one.path == change.call.path
+            and one.shown
+            # A person who clears a task lets it do it again over what it finds.
+            and (one.process is change.call.process or not change.call.process.first)
         ]
         known = max((one.events[1] for one in reads if one.number < change.call.number), default=0)
         begun = min((one.events[1] for one in reads), default=0)
