@@ -288,8 +288,12 @@ def _green_is_proven(world: World, asked: Asked, disturbed: bool) -> None:
         one for one in world.wire.calls if one.lists and one.shown and one.number < last_write
     ]
     uploads = [one for one in world.wire.calls if one.writes and not one.path.endswith("/run")]
+    # Without a journal, a later try does not know when an earlier one asked.
+    same_try = bool(proofs and writes) and proofs[-1].process is writes[-1].process
+    knows = world.journal or same_try
     if (
         proofs
+        and knows
         and deciding
         and uploads
         and any(
