@@ -38,7 +38,13 @@ class Tasks:
             told = {key: value for key, value in result.items() if value is not None}
             if cls is RunDeploymentOperator:  # it pushes before it knows the outcome
                 del told["outcome"]
-            assert ti.pushed == told
+            # A dry run's report is an XCom, and no part of what an import returns.
+            pushed = {
+                key: value
+                for key, value in ti.pushed.items()
+                if key in told or key not in ("report", "report_text")
+            }
+            assert pushed == told
         return result
 
     def fails(self, cls, *classes, names="", try_number=1, **options):

@@ -50,6 +50,7 @@ UNDOCUMENTED = {
     "GET /v4/jobGroups",
     "GET /v4/jobGroups/:id",
     "GET /v4/jobGroups/:id/jobs",
+    "GET /v4/jobGroups/:id/logs",
 }
 DAGS = Path(__file__).resolve().parent.parent / "dags" / "promotions.py"
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import threading
 import time
@@ -362,6 +363,10 @@ def test_waits_on_a_deployment_share_its_list(
 
         return await asyncio.gather(*[first(trigger) for trigger in triggers])
 
+    # Airflow's own set-up of logs, in another test of this process, may have switched it off.
+    monkeypatch.setattr(
+        logging.getLogger("airflow_provider_trifacta.waits.watch"), "disabled", False
+    )
     events = virtual(scenario())
     assert {event["status"] for event in events} == {"timeout"}
     assert at == [2.5, 12.5, 22.5, 25]
