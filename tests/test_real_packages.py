@@ -13,6 +13,7 @@ from trifacta_emulator.packages.reader import deep_recursion
 
 from airflow_provider_trifacta.client.structure import structure_of
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator
+from airflow_provider_trifacta.packages.contents import Input
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.packages.report import report_on
 
@@ -30,14 +31,18 @@ def put_formula(definition: dict) -> None:
     """Replace the formula of one recipe step."""
     data = definition["data"]
     steps = data.get("scriptlines") or [
-        step for one in data["flows"][0]["recipes"] for step in one["steps"]
+        step for recipe in data["flows"][0]["recipes"] for step in recipe["steps"]
     ]
     steps[0]["task"] = {"kind": "task", "type": "Filter", "parameters": {"rowExpr": formula()}}
 
 
+def is_definition(name: str) -> bool:
+    return name.endswith((".json", ".json5"))
+
+
 def definition_text(content: bytes) -> str:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        (name,) = [one for one in archive.namelist() if one.endswith((".json", ".json5"))]
+        (name,) = filter(is_definition, archive.namelist())
         return archive.read(name).decode()
 
 
@@ -50,7 +55,7 @@ def deepened(content: bytes) -> bytes:
     ):
         for name in old.namelist():
             member = old.read(name)
-            if name.endswith((".json", ".json5")):
+            if is_definition(name):
                 definition = (pyjson5.decode if name.endswith("5") else json.loads)(member.decode())
                 put_formula(definition)
                 with deep_recursion():
@@ -76,7 +81,8 @@ def test_from_the_listing_to_a_re_export(path, execute, use_connection):
         report = report_on(package)
     assert report.recipes
     connections = tuple(
-        PresetConnection(one.name, one.uuid, one.type, one.vendor) for one in report.connections
+        PresetConnection(connection.name, connection.uuid, connection.type, connection.vendor)
+        for connection in report.connections
     )
     options = EmulatorOptions(product_version=report.product_version, connections=connections)
     with Emulator(options) as emulator:
@@ -86,9 +92,7 @@ def test_from_the_listing_to_a_re_export(path, execute, use_connection):
 
         dry, _ = execute(DryRunReleaseOperator(task_id="gate", **target))
         assert dry["problems"] == []
-        alone = [one for one in report.inputs if one.parameterised or one.converted]
-        kept = ("As in the source, ", "It is unclear ")
-        assert len([one for one in dry["warnings"] if not one.startswith(kept)]) == len(alone)
+        assert len(of_one_input(dry["warnings"])) == len(warned_of_alone(report.inputs))
 
         created, _ = execute(CreateReleaseOperator(task_id="create", dry_run_first=True, **target))
         assert (created["outcome"], created["package_uuid"]) == ("created", report.package_uuid)
@@ -103,20 +107,40 @@ def test_from_the_listing_to_a_re_export(path, execute, use_connection):
     again_path.write_bytes(exported)
     with open_package(again_path) as package:
         again = report_on(package)
-    assert [one.name for one in again.recipes] == [one.name for one in report.recipes]
-    assert [one.manual for one in again.outputs] == [one.manual for one in report.outputs]
-    assert [one.uuid for one in again.connections] == [one.uuid for one in report.connections]
-    assert list(map(kept, again.inputs)) == list(map(kept, report.inputs))
+    assert [recipe.name for recipe in again.recipes] == [recipe.name for recipe in report.recipes]
+    assert [output.manual for output in again.outputs] == [
+        output.manual for output in report.outputs
+    ]
+    assert [connection.uuid for connection in again.connections] == [
+        connection.uuid for connection in report.connections
+    ]
+    assert list(map(survives, again.inputs)) == list(map(survives, report.inputs))
     # Before 6.8 steps stand in tables of their own, which the emulator does not keep.
     if not report.product_version.startswith("6.0"):
-        before, after = (
-            structure_of(definition_text(one).encode(), 700_000)
-            for one in (path.read_bytes(), exported)
-        )
+        before = structure_of(definition_text(path.read_bytes()).encode(), 700_000)
+        after = structure_of(definition_text(exported).encode(), 700_000)
         assert after.depth == before.depth
 
 
-def kept(one):
+def of_one_input(warnings: list[str]) -> list[str]:
+    """Return the warnings that are of a single input; two others name all that they are of."""
+    of_many = ("As in the source, ", "It is unclear ")
+    return [warning for warning in warnings if not warning.startswith(of_many)]
+
+
+def warned_of_alone(inputs: list[Input]) -> list[Input]:
+    return [dataset for dataset in inputs if dataset.parameterised or dataset.converted]
+
+
+def survives(dataset: Input) -> tuple[object, ...]:
+    """Return what an import and an export keep of an input."""
     # The emulator writes the URIs of files again, but what is parameterised has its path.
-    path = one.path if one.parameterised or one.kind != "file" else None
-    return (one.name, one.kind, one.connection, one.parameterised, one.parameters, path)
+    path = dataset.path if dataset.parameterised or dataset.kind != "file" else None
+    return (
+        dataset.name,
+        dataset.kind,
+        dataset.connection,
+        dataset.parameterised,
+        dataset.parameters,
+        path,
+    )
