@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from ..client.models import rows_within, within
-from .definition import id_of, text_of
+from .definition import id_in, text_in, text_of
 
-_Value = TypeVar("_Value")
+_Entry = Mapping[str, Any]
 _Names = Mapping[int | None, str | None]
 #: Documents that an instance converts before it reads them, by the end of the path.
 _DOCUMENTS = {(".xlsx", ".xls", ".xlsm"): "Excel", (".pdf",): "PDF"}
@@ -112,36 +112,61 @@ def read_contents(definition: Mapping[str, Any]) -> Contents:
     :param definition: the flow definition
     """
     data = definition.get("data")
-    connections = _known(
-        (row.get("id"), text_of(row.get("name"))) for row in rows_within(data, "connections")
-    )
-    scripts = _known(
-        (row.get("id"), text_of(row.get("name")))
-        for table in ("editablescripts", "recipes")
-        for _, row in everywhere(data, table)
-    )
+    connections = {
+        connection_id: text_in(connection, "name")
+        for connection_id, connection in _by_id(rows_within(data, "connections")).items()
+    }
+    scripts = script_names(data)
     recipes = _recipes(data, scripts)
     return Contents(
         inputs=_inputs(data, scripts, connections),
-        recipes=sorted(recipes.values(), key=lambda recipe: _sortable(recipe.name)),
+        recipes=sorted(recipes.values(), key=_recipe_order),
         outputs=_outputs(data, recipes, connections),
     )
 
 
-def _known(pairs: Iterable[tuple[object, _Value]]) -> dict[int | None, _Value]:
-    """Return values by their ids. What has no id belongs to nothing."""
-    return {known: value for given, value in pairs if (known := id_of(given))}
+def script_names(data: object) -> dict[int | None, str | None]:
+    """Return the names of recipes and datasets, by the id of their script.
+
+    :param data: the data of the flow definition
+    """
+    names: dict[int | None, str | None] = {}
+    for table in ("editablescripts", "recipes"):
+        for _, script in everywhere(data, table):
+            names[id_in(script, "id")] = text_in(script, "name")
+    names.pop(None, None)
+    return names
 
 
-def everywhere(data: object, table: str) -> Iterator[tuple[int | None, Mapping[str, Any]]]:
+def _by_id(entries: Iterable[_Entry], key: str = "id") -> dict[int | None, _Entry]:
+    """Return entries by an id that they have. What has no id belongs to nothing."""
+    by_id: dict[int | None, _Entry] = {id_in(entry, key): entry for entry in entries}
+    by_id.pop(None, None)
+    return by_id
+
+
+def everywhere(data: object, table: str) -> Iterator[tuple[int | None, _Entry]]:
     """Find the rows of a table in the whole package and within its flows, each with its
     flow's id.
     """
     for row in rows_within(data, table):
-        yield id_of(row.get("flowId")), row
+        yield id_in(row, "flowId"), row
     for flow in rows_within(data, "flows"):
+        flow_id = id_in(flow, "id")
         for row in rows_within(flow, table):
-            yield id_of(flow.get("id")), row
+            yield flow_id, row
+
+
+def _recipe_order(recipe: Recipe) -> tuple[str, str]:
+    return _sortable(recipe.name)
+
+
+def _input_order(dataset: Input) -> tuple[str, str]:
+    return _sortable(dataset.name)
+
+
+def _output_order(output: Output) -> tuple[tuple[str, str], bool]:
+    return _sortable(output.recipe), not output.manual
 
 
 def _sortable(name: str | None) -> tuple[str, str]:
@@ -150,161 +175,213 @@ def _sortable(name: str | None) -> tuple[str, str]:
 
 
 def _inputs(data: object, scripts: _Names, connections: _Names) -> list[Input]:
-    flows = _known((node.get("scriptId"), flow) for flow, node in everywhere(data, "flownodes"))
-    locations = _known((row.get("id"), row) for row in rows_within(data, "storagelocations"))
-    tables = _known(
-        (row.get("datasourceId"), row) for row in rows_within(data, "relationalsources")
-    )
-    parameters = defaultdict(list)
-    for dataset, name in _flat_parameters(data):
-        parameters[dataset].append(name)
-    parameters.pop(None, None)
-    found = []
-    for flow, row in everywhere(data, "datasources"):
-        own, script = id_of(row.get("id")), id_of(row.get("parsingScriptId"))
-        location = within(row, "storageLocation") or locations.get(
-            id_of(row.get("storageLocationId")), {}
-        )
+    flows = _flows_by_script(data)
+    locations = _by_id(rows_within(data, "storagelocations"))
+    tables = _by_id(rows_within(data, "relationalsources"), "datasourceId")
+    parameters = _flat_parameters(data)
+    inputs = []
+    for flow_id, dataset in everywhere(data, "datasources"):
+        dataset_id = id_in(dataset, "id")
+        script_id = id_in(dataset, "parsingScriptId")
+        location = within(dataset, "storageLocation")
+        if not location:
+            location = locations.get(id_in(dataset, "storageLocationId"), {})
         # A table and a parameter belong to one dataset, but a package may give many datasets the
         # same id. Only the first of them gets the table and the parameters, so that the result does
         # not grow out of bounds.
-        table = within(row, "relationalsource") or tables.pop(own, {})
-        kind, path = _what_is_read(row, location, table)
-        found.append(
+        table = within(dataset, "relationalsource") or tables.pop(dataset_id, {})
+        flat_parameters = parameters.pop(dataset_id, [])
+        kind, path = _source(dataset, location, table)
+        inputs.append(
             Input(
-                id=own,
-                name=scripts.get(script),
-                flow_id=flows.get(script, flow),
+                id=dataset_id,
+                name=scripts.get(script_id),
+                flow_id=flows.get(script_id, flow_id),
                 kind=kind,
                 path=path,
-                connection=connections.get(id_of(row.get("connectionId"))),
-                parameterised=row.get("isDynamic") is True,
-                parameters=[*_parameter_names(row), *parameters.pop(own, [])],
-                converted=_converted(row, location) if kind == "file" else None,
-                table=text_of(table.get("tableName")) if kind == "table" else None,
+                connection=connections.get(id_in(dataset, "connectionId")),
+                parameterised=dataset.get("isDynamic") is True,
+                parameters=_parameter_names(dataset) + flat_parameters,
+                converted=_converted(dataset, location) if kind == "file" else None,
+                table=text_in(table, "tableName") if kind == "table" else None,
             )
         )
-    return sorted(found, key=lambda one: _sortable(one.name))
+    return sorted(inputs, key=_input_order)
 
 
-def _what_is_read(
-    row: Mapping[str, Any], location: Mapping[str, Any], table: Mapping[str, Any]
-) -> tuple[str, str | None]:
+def _flows_by_script(data: object) -> dict[int | None, int | None]:
+    """Return the ids of flows, by the scripts that stand in them."""
+    flows: dict[int | None, int | None] = {}
+    for flow_id, node in everywhere(data, "flownodes"):
+        flows[id_in(node, "scriptId")] = flow_id
+    flows.pop(None, None)
+    return flows
+
+
+def _source(dataset: _Entry, location: _Entry, table: _Entry) -> tuple[str, str | None]:
+    """Return the kind of an input, and its path."""
     if table.get("raw"):
         return "query", _joined(" ", table["raw"])
     if table:
         return "table", _joined(".", table.get("relationalPath"), table.get("tableName"))
-    return "file", _uri(row, location)
+    return "file", _uri(dataset, location)
 
 
-def _parameter_names(row: Mapping[str, Any]) -> list[str]:
-    """Return the names of the parameters that stand within a row, since 6.8."""
-    names = [
-        text_of(within(parameter, "runParameterEdit").get("overrideKey"))
-        for parameter in rows_within(row, "runParameters")
-    ]
-    return [name for name in names if name]
+def _parameter_names(entry: _Entry) -> list[str]:
+    """Return the names of the parameters of an input or a target, which it holds since 6.8."""
+    names = []
+    for parameter in rows_within(entry, "runParameters"):
+        name = text_in(within(parameter, "runParameterEdit"), "overrideKey")
+        if name:
+            names.append(name)
+    return names
 
 
-def _converted(row: Mapping[str, Any], location: Mapping[str, Any]) -> str | None:
-    """Tell from which document a file is converted, None for a plain file."""
-    kind = (text_of(location.get("type")) or "").lower()
-    whole = (text_of(location.get("fullUri")) or "").lower()
-    path = (text_of(location.get("path")) or whole).lower()
-    if kind == "gsheets" or whole.startswith("gsheets:"):
+def _converted(dataset: _Entry, location: _Entry) -> str | None:
+    """Return the document that a file is converted from, None for a plain file."""
+    kind = (text_in(location, "type") or "").lower()
+    uri = (text_in(location, "fullUri") or "").lower()
+    path = (text_in(location, "path") or uri).lower()
+    if kind == "gsheets" or uri.startswith("gsheets:"):
         return "Google Sheets"
     for endings, name in _DOCUMENTS.items():
         if path.endswith(endings):
             return name
-    return "a document" if row.get("isConverted") is True else None
+    return "a document" if dataset.get("isConverted") is True else None
 
 
 def _joined(between: str, texts: object, *more: object) -> str | None:
     """Return texts as one; ``texts`` is one of them, or a list."""
-    parts = [*(texts if isinstance(texts, list) else [texts]), *more]
-    return text_of(between.join(filter(None, map(text_of, parts)))) or None
+    parts = list(texts) if isinstance(texts, list) else [texts]
+    parts += more
+    filled = filter(None, map(text_of, parts))
+    return text_of(between.join(filled)) or None
 
 
-def _uri(row: Mapping[str, Any], location: Mapping[str, Any]) -> str | None:
-    path, whole, kind = (text_of(location.get(key)) for key in ("path", "fullUri", "type"))
-    dynamic, bucket = text_of(row.get("dynamicPath")), text_of(row.get("dynamicBucket"))
-    if whole and "://" in whole and not bucket:
-        # The location is what the dataset reads with the default values of its parameters.
-        if dynamic is None:
-            return whole
-        if path and whole.endswith(path):
-            return whole[: -len(path)] + dynamic
-    bucket = bucket or text_of(location.get("bucket"))
-    path = dynamic if dynamic is not None else path
+def _uri(dataset: _Entry, location: _Entry) -> str | None:
+    dynamic_path = text_in(dataset, "dynamicPath")
+    bucket = text_in(dataset, "dynamicBucket")
+    if not bucket:
+        uri = _whole_uri(location, dynamic_path)
+        if uri is not None:
+            return uri
+        bucket = text_in(location, "bucket")
+    path = text_in(location, "path") if dynamic_path is None else dynamic_path
+    kind = text_in(location, "type")
     if kind and (bucket or path):
         return f"{kind}://{bucket or ''}{path or ''}"
     return path
 
 
-def _flat_parameters(data: object) -> Iterator[tuple[int | None, str]]:
-    """Find the parameters before 6.8, each with its dataset's id."""
-    names = {
-        id_of(row.get("id")): text_of(row.get("overrideKey"))
-        for row in rows_within(data, "runparameteredits")
-    }
-    for row in rows_within(data, "runparameters"):
-        if name := names.get(id_of(row.get("runParameterEditId"))):
-            yield id_of(row.get("datasourceId")), name
+def _whole_uri(location: _Entry, dynamic_path: str | None) -> str | None:
+    """Return the URI that a location has of its own, with the parameterised path in it.
+
+    :param location: what the dataset reads with the default values of its parameters
+    :param dynamic_path: the path without the values of parameters; None if it has none
+    :returns: the URI; None if it is not known
+    """
+    uri = text_in(location, "fullUri") or ""
+    if "://" not in uri:
+        return None
+    if dynamic_path is None:
+        return uri
+    path = text_in(location, "path")
+    if path and uri.endswith(path):
+        return uri.removesuffix(path) + dynamic_path
+    return None
+
+
+def _flat_parameters(data: object) -> dict[int | None, list[str]]:
+    """Find the names of the parameters before 6.8, by their dataset's id."""
+    names: dict[int | None, str | None] = {}
+    for edit in rows_within(data, "runparameteredits"):
+        names[id_in(edit, "id")] = text_in(edit, "overrideKey")
+    parameters = defaultdict(list)
+    for parameter in rows_within(data, "runparameters"):
+        name = names.get(id_in(parameter, "runParameterEditId"))
+        if name:
+            parameters[id_in(parameter, "datasourceId")].append(name)
+    parameters.pop(None, None)
+    return parameters
 
 
 def _recipes(data: object, names: _Names) -> dict[int | None, Recipe]:
     """Return the recipes by the node of the flow that they stand at."""
+    datasets = {id_in(dataset, "parsingScriptId") for _, dataset in everywhere(data, "datasources")}
     nodes = list(everywhere(data, "flownodes"))
-    datasets = {id_of(row.get("parsingScriptId")) for _, row in everywhere(data, "datasources")}
-    datasets |= {id_of(node.get("scriptId")) for _, node in nodes if node.get("wrangled") is False}
-    return {
-        id_of(node.get("id")): Recipe(script, names[script], flow)
-        for flow, node in nodes
-        if (script := id_of(node.get("scriptId"))) in names and script not in datasets
-    }
+    for _, node in nodes:
+        if node.get("wrangled") is False:
+            datasets.add(id_in(node, "scriptId"))
+    recipes = {}
+    for flow_id, node in nodes:
+        script_id = id_in(node, "scriptId")
+        if script_id in names and script_id not in datasets:
+            recipes[id_in(node, "id")] = Recipe(script_id, names[script_id], flow_id)
+    return recipes
 
 
-def _outputs(data: object, recipes: Mapping[int | None, Recipe], names: _Names) -> list[Output]:
-    apart = defaultdict(list)
-    for kind in _TARGETS:
-        for row in rows_within(data, kind):
-            apart[id_of(row.get("outputObjectId"))].append((kind, row))
+def _outputs(
+    data: object, recipes: Mapping[int | None, Recipe], connections: _Names
+) -> list[Output]:
+    targets_apart = _targets_apart(data, connections)
     outputs = []
-    for flow, row in everywhere(data, "outputobjects"):
-        output_id, manual, recipe = (
-            id_of(row.get("id")),
-            row.get("isAdhoc"),
-            recipes.get(id_of(row.get("flowNodeId"))),
-        )
-        found = [(kind, target) for kind in _TARGETS for target in rows_within(row, kind)]
+    for flow_id, output in everywhere(data, "outputobjects"):
+        output_id = id_in(output, "id")
+        recipe = recipes.get(id_in(output, "flowNodeId"))
+        is_manual = output.get("isAdhoc")
         # Each target belongs to one output, but a package may give many outputs the same id. Only
         # the first gets it.
-        found += apart.pop(output_id, []) if output_id is not None else []
+        targets = _targets_within(output, connections) + targets_apart.pop(output_id, [])
         outputs.append(
             Output(
                 id=output_id,
                 recipe=recipe.name if recipe else None,
-                flow_id=recipe.flow_id if recipe else flow,
-                manual=manual if isinstance(manual, bool) else None,
-                targets=[
-                    _TARGETS[kind](one, names.get(id_of(one.get("connectionId"))))
-                    for kind, one in found
-                ],
+                flow_id=recipe.flow_id if recipe else flow_id,
+                manual=is_manual if isinstance(is_manual, bool) else None,
+                targets=targets,
             )
         )
-    return sorted(outputs, key=lambda output: (_sortable(output.recipe), not output.manual))
+    return sorted(outputs, key=_output_order)
 
 
-def _file(row: Mapping[str, Any], connection: str | None) -> Target:
-    path, form, action = (text_of(row.get(key)) for key in ("path", "format", "action"))
-    return Target("file", path, form, action, connection, parameters=_parameter_names(row))
+def _targets_within(output: _Entry, connections: _Names) -> list[Target]:
+    """Return the targets that an output holds itself, since 6.8."""
+    files = [_file(target, connections) for target in rows_within(output, "writesettings")]
+    tables = [_table(target, connections) for target in rows_within(output, "publications")]
+    return files + tables
 
 
-def _table(row: Mapping[str, Any], connection: str | None) -> Target:
-    path = _joined(".", row.get("path"), row.get("tableName"))
-    form, action, table = (text_of(row.get(key)) for key in ("targetType", "action", "tableName"))
-    return Target("table", path, form, action, connection, table, _parameter_names(row))
+def _targets_apart(data: object, connections: _Names) -> dict[int | None, list[Target]]:
+    """Return the targets before 6.8, which stand in tables of the whole package, by the id of their
+    output.
+    """
+    targets = defaultdict(list)
+    for target in rows_within(data, "writesettings"):
+        targets[id_in(target, "outputObjectId")].append(_file(target, connections))
+    for target in rows_within(data, "publications"):
+        targets[id_in(target, "outputObjectId")].append(_table(target, connections))
+    targets.pop(None, None)
+    return targets
 
 
-#: How to read what an output writes, by table.
-_TARGETS = {"writesettings": _file, "publications": _table}
+def _file(target: _Entry, connections: _Names) -> Target:
+    return Target(
+        kind="file",
+        path=text_in(target, "path"),
+        format=text_in(target, "format"),
+        action=text_in(target, "action"),
+        connection=connections.get(id_in(target, "connectionId")),
+        parameters=_parameter_names(target),
+    )
+
+
+def _table(target: _Entry, connections: _Names) -> Target:
+    return Target(
+        kind="table",
+        path=_joined(".", target.get("path"), target.get("tableName")),
+        format=text_in(target, "targetType"),
+        action=text_in(target, "action"),
+        connection=connections.get(id_in(target, "connectionId")),
+        table=text_in(target, "tableName"),
+        parameters=_parameter_names(target),
+    )

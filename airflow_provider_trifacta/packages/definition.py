@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -102,9 +102,8 @@ def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        odd = f"{error.reason} at byte {error.start}"
         raise PackageFormatError(
-            f"{where} is not UTF-8 text ({odd}). {SEND_THE_ORIGINAL}"
+            f"{where} is not UTF-8 text ({error.reason} at byte {error.start}). {SEND_THE_ORIGINAL}"
         ) from None
     try:
         with _deep_recursion():
@@ -112,37 +111,40 @@ def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
     except (pyjson5.Json5Exception, RecursionError, ValueError) as error:
         # The exception's own text may hold everything that was read so far.
         reason = str(error.args[0]) if error.args else type(error).__name__
-        words = f"{where} is not readable JSON or JSON5: {shown(reason)}. {EXPORT_AGAIN}"
-        raise PackageFormatError(words) from None
+        raise PackageFormatError(
+            f"{where} is not readable JSON or JSON5: {shown(reason)}. {EXPORT_AGAIN}"
+        ) from None
     if not isinstance(definition, Mapping) or not isinstance(definition.get("metadata"), Mapping):
-        words = (
+        raise PackageFormatError(
             f"{where} has no metadata, so it is not a flow that Trifacta exported. {EXPORT_AGAIN}"
         )
-        raise PackageFormatError(words)
     kind = definition.get("type", "flow")
     if kind != "flow":
-        what = f"it is a {shown(kind)}" if isinstance(kind, str) and kind else "it has no type"
+        is_named = isinstance(kind, str) and kind
+        nature = f"it is a {shown(kind)}" if is_named else "it has no type"
         raise PackageFormatError(
-            f"{where} is not a flow: {what}. Only flows can become releases. Nothing was sent."
+            f"{where} is not a flow: {nature}. Only flows can become releases. Nothing was sent."
         )
     return definition
 
 
 def _keep_budget(raw: bytes, where: str) -> None:
     """Refuse a definition that is too large or too deep for any flow, before it is parsed."""
-    found = structure_of(raw, _MAX_QUOTED)
-    if found.quoted > _MAX_QUOTED:
-        what = f"more than {_MAX_QUOTED} texts and comments, more than any flow needs"
-        raise PackageTooLargeError(f"{where} holds {what}. {EXPORT_AGAIN}")
-    if found.containers > MAX_CONTAINERS or found.separators > MAX_SEPARATORS:
+    structure = structure_of(raw, _MAX_QUOTED)
+    if structure.quoted > _MAX_QUOTED:
         raise PackageTooLargeError(
-            f"{where} holds {found.containers} objects and lists and {found.separators} commas and"
-            f" colons. The limits are {MAX_CONTAINERS} and {MAX_SEPARATORS}, more than any flow"
-            f" needs. {EXPORT_AGAIN}"
+            f"{where} holds more than {_MAX_QUOTED} texts and comments, more than any flow needs."
+            f" {EXPORT_AGAIN}"
         )
-    if found.depth > MAX_DEPTH:
+    if structure.containers > MAX_CONTAINERS or structure.separators > MAX_SEPARATORS:
+        raise PackageTooLargeError(
+            f"{where} holds {structure.containers} objects and lists and {structure.separators}"
+            f" commas and colons. The limits are {MAX_CONTAINERS} and {MAX_SEPARATORS}, more than"
+            f" any flow needs. {EXPORT_AGAIN}"
+        )
+    if structure.depth > MAX_DEPTH:
         raise PackageFormatError(
-            f"{where} is nested {found.depth} levels deep, and at most {MAX_DEPTH} are read."
+            f"{where} is nested {structure.depth} levels deep, and at most {MAX_DEPTH} are read."
             " Nothing was sent. Split the formula of the recipe step that nests many functions or"
             " conditions, and export the flow again."
         )
@@ -154,9 +156,8 @@ def _parse(text: str) -> object:
         # JSON5 excludes it.
         return json.loads(text)
     except ValueError:
-        return pyjson5.decode(
-            text, -1
-        )  # no depth limit of its own: 11 nested operators would exceed it
+        # It gets no depth limit of its own: 11 nested operators would exceed that.
+        return pyjson5.decode(text, -1)
 
 
 _recursion_lock = threading.Lock()
@@ -183,49 +184,66 @@ def package_info(definition: Mapping[str, Any], where: str) -> PackageInfo:
     :param where: what an error calls it
     :raises PackageFormatError: it has no uuid
     """
-    metadata, data = definition["metadata"], definition.get("data")
-    given = text_of(metadata.get("uuid"))
-    try:
-        uuid = str(UUID(str(given)))
-    except ValueError:
-        words = (
-            f"{where} has no usable metadata.uuid ({quoted(given)}), which tells one export from"
-            " another."
-        )
-        raise PackageFormatError(f"{words} {EXPORT_AGAIN}") from None
+    metadata = definition["metadata"]
+    data = definition.get("data")
     primary_ids = metadata.get("primaryFlowIds")
-    primary = set(map(id_of, primary_ids)) - {None} if isinstance(primary_ids, list) else set()
+    if not isinstance(primary_ids, list):
+        primary_ids = []
+    primary = set(map(id_of, primary_ids)) - {None}
     return PackageInfo(
-        uuid=uuid,
-        product_version=text_of(metadata.get("trifactaVersion")),
-        edition=text_of(metadata.get("edition")),
-        comment=text_of(metadata.get("comment")),
-        flows=[
-            ContainedFlow(
-                id_of(row.get("id")), text_of(row.get("name")), id_of(row.get("id")) in primary
-            )
-            for row in rows_within(data, "flows")
-        ],
-        connections=[
-            PackageConnection(
-                id_of(row.get("id")),
-                *map(text_of, map(row.get, ("name", "uuid", "type", "vendor"))),
-            )
-            for row in rows_within(data, "connections")
-        ],
-        exported_at=parse_time(text_of(metadata.get("exportedAt"))),
+        uuid=_uuid(metadata, where),
+        product_version=text_in(metadata, "trifactaVersion"),
+        edition=text_in(metadata, "edition"),
+        comment=text_in(metadata, "comment"),
+        flows=[_flow(flow, primary) for flow in rows_within(data, "flows")],
+        connections=[_connection(connection) for connection in rows_within(data, "connections")],
+        exported_at=parse_time(text_in(metadata, "exportedAt")),
     )
+
+
+def _uuid(metadata: Mapping[str, Any], where: str) -> str:
+    given = text_in(metadata, "uuid")
+    try:
+        return str(UUID(str(given)))
+    except ValueError:
+        raise PackageFormatError(
+            f"{where} has no usable metadata.uuid ({quoted(given)}), which tells one export from"
+            f" another. {EXPORT_AGAIN}"
+        ) from None
+
+
+def _flow(flow: Mapping[str, Any], primary: Set[int | None]) -> ContainedFlow:
+    flow_id = id_in(flow, "id")
+    return ContainedFlow(flow_id, text_in(flow, "name"), flow_id in primary)
+
+
+def _connection(connection: Mapping[str, Any]) -> PackageConnection:
+    return PackageConnection(
+        id=id_in(connection, "id"),
+        name=text_in(connection, "name"),
+        uuid=text_in(connection, "uuid"),
+        type=text_in(connection, "type"),
+        vendor=text_in(connection, "vendor"),
+    )
+
+
+def id_in(entry: Mapping[str, Any], key: str) -> int | None:
+    """Return an id that an entry of the definition has, as :func:`id_of` reads it."""
+    return id_of(entry.get(key))
+
+
+def text_in(entry: Mapping[str, Any], key: str) -> str | None:
+    """Return a text that an entry of the definition has, as :func:`text_of` reads it."""
+    return text_of(entry.get(key))
 
 
 def id_of(value: object) -> int | None:
     """Return an id of the definition. None stands for a value that is not an id, such as a number
     that is too long.
     """
-    return (
-        value
-        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
-        else None
-    )
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 < value < 2**63 else None
 
 
 def text_of(value: object) -> str | None:
@@ -236,8 +254,6 @@ def text_of(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     start = value[:_LONGEST]
-    return (
-        start
-        if start.isascii()
-        else start.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    )
+    if start.isascii():
+        return start
+    return start.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
