@@ -6,16 +6,17 @@ what it derives from samples of the data. So two exports of an unchanged flow ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import Any, Literal
 
 from ..client.gate import code_span
 from ..client.texts import quoted, sentence, shown, shown_within
 from .flow_package import FlowPackage
 from .snapshot import Part, snapshot_of
-from .steps import Step
+from .steps import Compared
 
 Kind = Literal["added", "removed", "changed"]
 
@@ -106,9 +107,9 @@ class PackageDifference:
 
         :param most: how many changes are named; all if it is left out
         """
-        lines = [f"{sign} {_side(side)}" for sign, side in (("-", self.old), ("+", self.new))]
-        changes = [f"  {line}" for line in self._lines(quoted, most, signs=True)]
-        return "\n".join([*lines, "", *changes])
+        lines = [f"- {_side(self.old)}", f"+ {_side(self.new)}", ""]
+        lines += [f"  {line}" for line in self._lines(quoted, most, signs=True)]
+        return "\n".join(lines)
 
     def as_markdown(self, most: int | None = None) -> str:
         """Return it in Markdown.
@@ -145,7 +146,8 @@ def compare(old: FlowPackage, new: FlowPackage) -> PackageDifference:
     :param new: the new package
     :returns: how they differ
     """
-    before, after = _parts(old), _parts(new)
+    before = snapshot_of(old.info, old.parse())
+    after = snapshot_of(new.info, new.parse())
     names = _new_names(before, after)
     renamed = [_renamed(part, names) for part in before]
     changes: list[PackageChange] = []
@@ -156,33 +158,35 @@ def compare(old: FlowPackage, new: FlowPackage) -> PackageDifference:
 
 def _side_of(package: FlowPackage) -> PackageSide:
     info = package.info
-    at = info.exported_at.isoformat() if info.exported_at else None
-    return PackageSide(shown(package.name), info.uuid, at, info.product_version)
+    exported_at = info.exported_at.isoformat() if info.exported_at else None
+    return PackageSide(shown(package.name), info.uuid, exported_at, info.product_version)
 
 
-def _parts(package: FlowPackage) -> list[Part]:
-    return snapshot_of(package.info, package.parse())
-
-
-def _flows(parts: Sequence[Part]) -> dict[str | None, object]:
+def _flow_ids(parts: Sequence[Part]) -> dict[str | None, object]:
     return {part.name: part.own_id for part in parts if part.what == "flow"}
 
 
 def _share_a_flow(old: Sequence[Part], new: Sequence[Part]) -> bool:
     """Tell whether a flow has the same id in both packages, so that one instance exported both."""
-    ids = set(_flows(old).values()) & set(_flows(new).values())
+    ids = set(_flow_ids(old).values()) & set(_flow_ids(new).values())
     return bool(ids - {None})
 
 
 def _new_names(old: Sequence[Part], new: Sequence[Part]) -> dict[str | None, str | None]:
     """Return the new names of flows that were renamed, by their old ones."""
-    before, after = _flows(old), _flows(new)
-    gone = [name for name in before if name not in after]
-    come = [name for name in after if name not in before]
-    if len(before) == len(after) == len(gone) == 1:
-        return dict(zip(gone, come, strict=True))
-    names = {after[name]: name for name in come if after[name] is not None}
-    return {name: names[before[name]] for name in gone if before[name] in names}
+    old_ids = _flow_ids(old)
+    new_ids = _flow_ids(new)
+    gone = [name for name in old_ids if name not in new_ids]
+    come = [name for name in new_ids if name not in old_ids]
+    if len(old_ids) == len(new_ids) == len(gone) == 1:
+        return {gone[0]: come[0]}
+    names_by_id = {new_ids[name]: name for name in come}
+    names_by_id.pop(None, None)
+    names = {}
+    for name in gone:
+        if old_ids[name] in names_by_id:
+            names[name] = names_by_id[old_ids[name]]
+    return names
 
 
 def _renamed(part: Part, names: Mapping[str | None, str | None]) -> Part:
@@ -202,24 +206,29 @@ def _paired(
     :param new: the parts of the new package
     :param same_ids: whether an id stands for the same object in both
     """
-    left, right = _by_name(old), _by_name(new)
-    gone = [part for key, part in left.items() if key not in right]
-    come = [part for key, part in right.items() if key not in left]
-    for key, part in left.items():
-        if key in right:
-            yield part, right[key]
-    rest: list[Part] = []
-    by_id: dict[tuple[str, object], Part] = {}
-    for part in come:
-        is_known = same_ids or part.what == "connection"  # a connection's id is its uuid
-        key = (part.what, part.own_id)
-        if part.own_id is None or not is_known or key in by_id:
-            rest.append(part)
+    before = _by_name(old)
+    after = _by_name(new)
+    gone: list[Part] = []
+    for name, part in before.items():
+        if name in after:
+            yield part, after[name]
         else:
+            gone.append(part)
+    unpaired: list[Part] = []
+    by_id: dict[tuple[str, object], Part] = {}
+    for name, part in after.items():
+        if name in before:
+            continue
+        # The id of a connection is its uuid, which is the same everywhere.
+        is_known = part.own_id is not None and (same_ids or part.what == "connection")
+        key = (part.what, part.own_id)
+        if is_known and key not in by_id:
             by_id[key] = part
+        else:
+            unpaired.append(part)
     for part in gone:
         yield part, by_id.pop((part.what, part.own_id), None)
-    for part in [*rest, *by_id.values()]:
+    for part in [*unpaired, *by_id.values()]:
         yield None, part
 
 
@@ -231,111 +240,132 @@ def _by_name(parts: Sequence[Part]) -> dict[tuple[object, ...], Part]:
         flow = None if part.what in ("flow", "connection") else part.flow
         key = (part.what, flow, part.name)
         count[key] = count.get(key, 0) + 1
-        numbered = (*key, count[key])
-        named[numbered] = part
+        named[(*key, count[key])] = part
     return named
 
 
 def _changes(old: Part | None, new: Part | None) -> Iterator[PackageChange]:
-    if old is None and new is not None:
-        yield PackageChange("added", new.what, new.flow, new.name, _differing({}, new.fields))
-        steps: tuple[list[Step], list[Step]] = ([], new.steps)
-    elif new is None and old is not None:
-        yield PackageChange("removed", old.what, old.flow, old.name, _differing(old.fields, {}))
+    if new is None:
+        if old is not None:
+            fields = _differing(old.fields, {})
+            yield PackageChange("removed", old.what, old.flow, old.name, fields)
         return
-    elif old is not None and new is not None:
-        fields = _differing(old.fields, new.fields)
-        if fields:
-            yield PackageChange("changed", new.what, new.flow, new.name, fields)
-        steps = (old.steps, new.steps)
-    else:
+    if old is None:
+        fields = _differing({}, new.fields)
+        yield PackageChange("added", new.what, new.flow, new.name, fields)
+        yield from _step_changes(new, [])
         return
-    yield from _step_changes(new, *steps)
+    fields = _differing(old.fields, new.fields)
+    if fields:
+        yield PackageChange("changed", new.what, new.flow, new.name, fields)
+    yield from _step_changes(new, old.steps)
 
 
-def _differing(
-    old: Mapping[str, tuple[str, str]], new: Mapping[str, tuple[str, str]]
-) -> list[FieldChange]:
+def _differing(old: Mapping[str, Compared], new: Mapping[str, Compared]) -> list[FieldChange]:
     changes = []
     for name in dict.fromkeys([*old, *new]):
-        before, after = old.get(name), new.get(name)
-        if (before and before[1]) != (after and after[1]):
-            changes.append(
-                FieldChange(name, before[0] if before else None, after[0] if after else None)
-            )
+        before = old.get(name)
+        after = new.get(name)
+        if not _is_same(before, after):
+            changes.append(_field_change(name, before, after))
     return changes
 
 
-def _step_changes(part: Part, old: list[Step], new: list[Step]) -> Iterator[PackageChange]:
-    for left, right, number in _step_pairs(old, new):
+def _is_same(before: Compared | None, after: Compared | None) -> bool:
+    if before is None or after is None:
+        return before is after
+    return before.digest == after.digest
+
+
+def _field_change(name: str, before: Compared | None, after: Compared | None) -> FieldChange:
+    return FieldChange(name, before.words if before else None, after.words if after else None)
+
+
+def _step_changes(part: Part, old_steps: list[Compared]) -> Iterator[PackageChange]:
+    for before, after, number in _step_pairs(old_steps, part.steps):
         kind: Kind = "changed"
-        if left is None:
+        if before is None:
             kind = "added"
-        elif right is None:
+        elif after is None:
             kind = "removed"
-        words = FieldChange(
-            "transform", left.words if left else None, right.words if right else None
-        )
-        yield PackageChange(kind, "step", part.flow, part.name, [words], number)
+        transform = _field_change("transform", before, after)
+        yield PackageChange(kind, "step", part.flow, part.name, [transform], number)
 
 
-def _step_pairs(old: list[Step], new: list[Step]) -> Iterator[tuple[Step | None, Step | None, int]]:
+def _step_pairs(
+    old: list[Compared], new: list[Compared]
+) -> Iterator[tuple[Compared | None, Compared | None, int]]:
     """Return the steps that differ, each with its number."""
-    begin = 0
-    while begin < min(len(old), len(new)) and old[begin].digest == new[begin].digest:
-        begin += 1
-    end = 0
-    while end < min(len(old), len(new)) - begin and old[-1 - end].digest == new[-1 - end].digest:
-        end += 1
-    left, right = old[begin : len(old) - end], new[begin : len(new) - end]
-    for first, last, other_first, other_last in _different(left, right):
-        pair = left[first:last], right[other_first:other_last]
-        yield from _pairs(*pair, begin + first + 1, begin + other_first + 1)
+    start = _count_of_same(old, new)
+    old, new = old[start:], new[start:]
+    end = _count_of_same(reversed(old), reversed(new))
+    old, new = old[: len(old) - end], new[: len(new) - end]
+    for old_from, old_to, new_from, new_to in _different(old, new):
+        old_number = start + old_from + 1
+        new_number = start + new_from + 1
+        yield from _pairs(old[old_from:old_to], new[new_from:new_to], old_number, new_number)
 
 
-def _different(left: list[Step], right: list[Step]) -> list[tuple[int, int, int, int]]:
-    if len(left) * len(right) > _MOST_PAIRS:
-        return [(0, len(left), 0, len(right))]
-    before, after = [step.digest for step in left], [step.digest for step in right]
+def _count_of_same(old: Iterable[Compared], new: Iterable[Compared]) -> int:
+    """Count the steps at the beginning that are the same in both."""
+    count = 0
+    for before, after in zip(old, new, strict=False):
+        if not _is_same(before, after):
+            break
+        count += 1
+    return count
+
+
+def _different(old: list[Compared], new: list[Compared]) -> list[tuple[int, int, int, int]]:
+    """Return where steps differ: the ranges of their indices in both lists."""
+    if len(old) * len(new) > _MOST_PAIRS:
+        return [(0, len(old), 0, len(new))]
+    before = [step.digest for step in old]
+    after = [step.digest for step in new]
     blocks = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     return [block[1:] for block in blocks if block[0] != "equal"]
 
 
 def _pairs(
-    left: list[Step], right: list[Step], number: int, new_number: int
-) -> Iterator[tuple[Step | None, Step | None, int]]:
-    for index in range(max(len(left), len(right))):
-        before = left[index] if index < len(left) else None
-        after = right[index] if index < len(right) else None
-        if before is not None and after is not None and before.digest == after.digest:
-            continue
-        yield before, after, (number if after is None else new_number) + index
+    old: list[Compared], new: list[Compared], old_number: int, new_number: int
+) -> Iterator[tuple[Compared | None, Compared | None, int]]:
+    """Pair the steps of two ranges.
+
+    :param old: the steps in the old package
+    :param new: the steps in the new package
+    :param old_number: the number of the first old step in its recipe
+    :param new_number: the number of the first new step
+    """
+    for index, (before, after) in enumerate(zip_longest(old, new)):
+        if not _is_same(before, after):
+            first = old_number if after is None else new_number
+            yield before, after, first + index
 
 
 def _order(change: PackageChange) -> tuple[str, int, str, int]:
-    return (
-        change.flow or "",
-        _KINDS.index("recipe" if change.what == "step" else change.what),
-        change.name or "",
-        change.number or 0,
-    )
+    # The steps of a recipe stand below it.
+    kind = "recipe" if change.what == "step" else change.what
+    return (change.flow or "", _KINDS.index(kind), change.name or "", change.number or 0)
 
 
 def _side(side: PackageSide) -> str:
-    at = (side.exported_at or "unknown")[:19].replace("T", " ")
-    return f"{side.file}: package {side.uuid}, exported {at} by {shown(side.product_version)}"
+    exported_at = (side.exported_at or "unknown")[:19].replace("T", " ")
+    version = shown(side.product_version)
+    return f"{side.file}: package {side.uuid}, exported {exported_at} by {version}"
 
 
 def _line(change: PackageChange, show: Callable[[object], str]) -> str:
-    what = change.what.replace("_", " ")
+    subject = change.what.replace("_", " ")
     if change.what == "step":
-        what = f"step {change.number} of"
-    line = f"{what} {show(change.name)} {change.kind}"
-    if change.kind == "changed":
-        details = [_before_after(one, show) for one in change.fields]
-    else:
-        kept = [one for one in change.fields if one.field in _NAMED_FIELDS]
-        details = [f"{one.field} {show(one.after or one.before)}" for one in kept]
+        subject = f"step {change.number} of"
+    line = f"{subject} {show(change.name)} {change.kind}"
+    details = []
+    for field_change in change.fields:
+        if change.kind == "changed":
+            details.append(_before_after(field_change, show))
+        elif field_change.field in _NAMED_FIELDS:
+            text = field_change.after or field_change.before
+            details.append(f"{field_change.field} {show(text)}")
     return f"{line}: {', '.join(details)}" if details else line
 
 

@@ -7,19 +7,35 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..client.models import rows_within, within
-from .contents import Contents, everywhere, read_contents
-from .definition import PackageInfo, id_of, text_of
-from .steps import Step, digest_of, steps_by_script, words_of
+from .contents import everywhere, read_contents, script_names
+from .definition import PackageInfo, id_in, text_in
+from .steps import Compared, steps_by_script
 
+_Entry = Mapping[str, Any]
+_Fields = dict[str, Compared]
 #: The fields of rows that are compared, by the table. A field that is empty counts as missing.
 _FLOW = ("description",)
 _OUTPUT = (
-    *("execution", "profiler", "ignoreRecipeErrors", "checkSchemaDrift", "name", "description"),
+    "execution",
+    "profiler",
+    "ignoreRecipeErrors",
+    "checkSchemaDrift",
+    "name",
+    "description",
     "sqlscripts",
 )
 _WRITE_SETTING = (
-    *("path", "format", "action", "compression", "header", "asSingleFile", "delim", "hasQuotes"),
-    *("prefix", "suffix", "includeMismatches"),
+    "path",
+    "format",
+    "action",
+    "compression",
+    "header",
+    "asSingleFile",
+    "delim",
+    "hasQuotes",
+    "prefix",
+    "suffix",
+    "includeMismatches",
 )
 _PUBLICATION = ("path", "tableName", "targetType", "action", "parameters")
 _CONNECTION = ("name", "type", "vendor", "description")
@@ -36,7 +52,7 @@ class Part:
     :param flow: the name of its flow
     :param name: its name
     :param own_id: its id in the source instance, by which a part with a new name is found
-    :param fields: what is compared, by name: the words of a value, and its digest
+    :param fields: what is compared, by name
     :param steps: the steps of a recipe, or of the parsing of an input
     """
 
@@ -44,8 +60,8 @@ class Part:
     flow: str | None
     name: str | None
     own_id: object = None
-    fields: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
+    fields: Mapping[str, Compared] = field(default_factory=dict)
+    steps: list[Compared] = field(default_factory=list)
 
 
 def snapshot_of(info: PackageInfo, definition: Mapping[str, Any]) -> list[Part]:
@@ -57,25 +73,35 @@ def snapshot_of(info: PackageInfo, definition: Mapping[str, Any]) -> list[Part]:
     return list(_Reader(info, definition).parts())
 
 
+@dataclass(frozen=True)
+class _Node:
+    """A node of a flow, at which a recipe or a dataset stands.
+
+    :param script_id: the script of the recipe or dataset
+    :param flow_id: the flow
+    """
+
+    script_id: int | None = None
+    flow_id: int | None = None
+
+
+_NO_NODE = _Node()
+
+
 class _Reader:
     """Reads the parts of one package."""
 
     def __init__(self, info: PackageInfo, definition: Mapping[str, Any]) -> None:
-        self.data = definition.get("data")
-        self.contents: Contents = read_contents(definition)
         self.info = info
-        self.flows = {flow.id: flow.name for flow in info.flows}
+        self.data = definition.get("data")
+        self.contents = read_contents(definition)
         self.steps = steps_by_script(self.data)
-        self.connections = {one.id: one.name for one in info.connections}
-        self.recipes_by_node: dict[int | None, tuple[int | None, int | None]] = {
-            id_of(node.get("id")): (id_of(node.get("scriptId")), flow)
-            for flow, node in everywhere(self.data, "flownodes")
-        }
-        self.names = {
-            id_of(row.get("id")): text_of(row.get("name"))
-            for table in ("editablescripts", "recipes")
-            for _, row in everywhere(self.data, table)
-        }
+        self.script_names = script_names(self.data)
+        self.flow_names = {flow.id: flow.name for flow in info.flows}
+        self.connection_names = {connection.id: connection.name for connection in info.connections}
+        self.nodes: dict[int | None, _Node] = {}
+        for flow_id, node in everywhere(self.data, "flownodes"):
+            self.nodes[id_in(node, "id")] = _Node(id_in(node, "scriptId"), flow_id)
 
     def parts(self) -> Iterator[Part]:
         """Read all parts."""
@@ -88,29 +114,33 @@ class _Reader:
 
     def _flow(self, flow_id: int | None) -> str | None:
         only = self.info.flows[0].name if len(self.info.flows) == 1 else None
-        return self.flows.get(flow_id, only)
+        return self.flow_names.get(flow_id, only)
+
+    def _node_in(self, entry: _Entry, key: str) -> _Node:
+        """Return the node whose id an entry has."""
+        return self.nodes.get(id_in(entry, key), _NO_NODE)
 
     def _flows(self) -> Iterator[Part]:
         primary = {flow.id: flow.primary for flow in self.info.flows}
-        for row in rows_within(self.data, "flows"):
-            own, name = id_of(row.get("id")), text_of(row.get("name"))
-            known = {**_fields(row, _FLOW), **_values({"primary": primary.get(own)})}
-            yield Part("flow", name, name, own, {**known, **_values({"name": name})})
+        for flow in rows_within(self.data, "flows"):
+            flow_id = id_in(flow, "id")
+            name = text_in(flow, "name")
+            fields = _fields(flow, _FLOW)
+            fields |= _compared({"primary": primary.get(flow_id), "name": name})
+            yield Part("flow", name, name, flow_id, fields)
 
     def _connections(self) -> Iterator[Part]:
-        for row in rows_within(self.data, "connections"):
-            uuid = text_of(row.get("uuid"))
-            yield Part(
-                "connection", None, text_of(row.get("name")), uuid, _fields(row, _CONNECTION)
-            )
+        for connection in rows_within(self.data, "connections"):
+            name = text_in(connection, "name")
+            uuid = text_in(connection, "uuid")
+            yield Part("connection", None, name, uuid, _fields(connection, _CONNECTION))
 
     def _inputs(self) -> Iterator[Part]:
-        scripts = {
-            id_of(row.get("id")): id_of(row.get("parsingScriptId"))
-            for _, row in everywhere(self.data, "datasources")
-        }
+        scripts = {}
+        for _, entry in everywhere(self.data, "datasources"):
+            scripts[id_in(entry, "id")] = id_in(entry, "parsingScriptId")
         for dataset in self.contents.inputs:
-            known = _values(
+            fields = _compared(
                 {
                     "name": dataset.name,
                     "kind": dataset.kind,
@@ -122,117 +152,131 @@ class _Reader:
             )
             steps = self.steps.get(scripts.get(dataset.id), [])
             flow = self._flow(dataset.flow_id)
-            yield Part("input", flow, dataset.name, dataset.id, known, steps)
+            yield Part("input", flow, dataset.name, dataset.id, fields, steps)
 
     def _recipes(self) -> Iterator[Part]:
         sources = self._sources()
         for recipe in self.contents.recipes:
-            known = _values({"name": recipe.name, "sources": sources.get(recipe.id)})
+            fields = _compared({"name": recipe.name, "sources": sources.get(recipe.id)})
             flow = self._flow(recipe.flow_id)
             steps = self.steps.get(recipe.id, [])
-            yield Part("recipe", flow, recipe.name, recipe.id, known, steps)
+            yield Part("recipe", flow, recipe.name, recipe.id, fields, steps)
 
     def _sources(self) -> dict[int | None, list[str]]:
         """Return what each recipe reads from, by the id of its script."""
-        edges: dict[int | None, list[tuple[int, str]]] = {}
-        for _, row in everywhere(self.data, "flowedges"):
-            source, _ = self.recipes_by_node.get(id_of(row.get("inFlowNodeId")), (None, None))
-            target, _ = self.recipes_by_node.get(id_of(row.get("outFlowNodeId")), (None, None))
-            name = self.names.get(source)
-            if target is not None and name is not None:
-                edges.setdefault(target, []).append((id_of(row.get("outPortId")) or 0, name))
-        return {script: [name for _, name in sorted(found)] for script, found in edges.items()}
+        sources_by_port: dict[int | None, list[tuple[int, str]]] = {}
+        for _, edge in everywhere(self.data, "flowedges"):
+            source = self.script_names.get(self._node_in(edge, "inFlowNodeId").script_id)
+            script_id = self._node_in(edge, "outFlowNodeId").script_id
+            if script_id is not None and source is not None:
+                port = id_in(edge, "outPortId") or 0
+                sources_by_port.setdefault(script_id, []).append((port, source))
+        sources: dict[int | None, list[str]] = {}
+        for script_id, ports in sources_by_port.items():
+            sources[script_id] = [source for _, source in sorted(ports)]
+        return sources
 
     def _outputs(self) -> Iterator[Part]:
-        apart: dict[int | None, list[tuple[str, Mapping[str, Any]]]] = {}
-        for table in _WRITTEN_BY:
-            for row in rows_within(self.data, table):
-                apart.setdefault(id_of(row.get("outputObjectId")), []).append((table, row))
-        for flow_id, row in everywhere(self.data, "outputobjects"):
-            own = id_of(row.get("id"))
-            script, node_flow = self.recipes_by_node.get(
-                id_of(row.get("flowNodeId")), (None, flow_id)
-            )
-            flow = self._flow(node_flow if node_flow is not None else flow_id)
-            kind = _KINDS_OF_OUTPUT.get(str(row.get("isAdhoc")), "unknown")
-            name = f"{self.names.get(script) or '?'} ({kind})"
-            yield Part("output", flow, name, own, {**_fields(row, _OUTPUT), **_options(row)})
-            within_row = [(table, one) for table in _WRITTEN_BY for one in rows_within(row, table)]
-            for table, target in [*within_row, *apart.pop(own, [])]:
+        targets_apart = self._targets_apart()
+        for flow_id, output in everywhere(self.data, "outputobjects"):
+            output_id = id_in(output, "id")
+            node = self.nodes.get(id_in(output, "flowNodeId"), _Node(None, flow_id))
+            flow = self._flow(flow_id if node.flow_id is None else node.flow_id)
+            kind = _KINDS_OF_OUTPUT.get(str(output.get("isAdhoc")), "unknown")
+            name = f"{self.script_names.get(node.script_id) or '?'} ({kind})"
+            fields = _fields(output, _OUTPUT) | _options(output)
+            yield Part("output", flow, name, output_id, fields)
+            for table, target in _targets_within(output):
+                yield self._write_setting(flow, name, table, target)
+            for table, target in targets_apart.pop(output_id, []):
                 yield self._write_setting(flow, name, table, target)
 
-    def _write_setting(
-        self, flow: str | None, output: str, table: str, row: Mapping[str, Any]
-    ) -> Part:
-        known = _fields(row, _WRITTEN_BY[table])
-        connection = self.connections.get(id_of(row.get("connectionId")))
-        known |= _values({"connection": connection})
+    def _targets_apart(self) -> dict[int | None, list[tuple[str, _Entry]]]:
+        """Return the targets before 6.8 with their tables, by the id of their output."""
+        targets: dict[int | None, list[tuple[str, _Entry]]] = {}
+        for table, target in _targets_within(self.data):
+            targets.setdefault(id_in(target, "outputObjectId"), []).append((table, target))
+        return targets
+
+    def _write_setting(self, flow: str | None, output: str, table: str, target: _Entry) -> Part:
+        fields = _fields(target, _WRITTEN_BY[table])
+        connection = self.connection_names.get(id_in(target, "connectionId"))
+        fields |= _compared({"connection": connection})
         kind = "file" if table == "writesettings" else "table"
-        return Part("write_setting", flow, f"{output}, {kind}", id_of(row.get("id")), known)
+        return Part("write_setting", flow, f"{output}, {kind}", id_in(target, "id"), fields)
 
     def _parameters(self) -> Iterator[Part]:
-        edits = {id_of(row.get("id")): row for row in rows_within(self.data, "runparameteredits")}
-        datasets = {dataset.id: dataset for dataset in self.contents.inputs}
-        for row in rows_within(self.data, "runparameters"):
-            dataset = datasets.get(id_of(row.get("datasourceId")))
-            edit = edits.get(id_of(row.get("runParameterEditId")), {})
-            owner = dataset.name if dataset else None
-            yield _parameter(self._flow(dataset.flow_id if dataset else None), owner, row, edit)
+        yield from self._flat_parameters()
         for flow in rows_within(self.data, "flows"):
-            name = text_of(flow.get("name"))
-            for row in rows_within(flow, "runparameters"):
-                yield _parameter(name, None, row, within(row, "runParameterEdit"))
-            yield from self._within(name, flow)
-        for _, row in everywhere(self.data, "flowrunparameteroverrides"):
-            known = _fields(row, ("value",))
-            yield Part(
-                "parameter", None, f"{text_of(row.get('overrideKey'))} (override)", None, known
-            )
+            flow_name = text_in(flow, "name")
+            yield from _parameters_of(flow, "runparameters", flow_name, None)
+            for dataset in rows_within(flow, "datasources"):
+                name = self.script_names.get(id_in(dataset, "parsingScriptId"))
+                yield from _parameters_of(dataset, "runParameters", flow_name, name)
+            for output in rows_within(flow, "outputobjects"):
+                name = self.script_names.get(self._node_in(output, "flowNodeId").script_id)
+                for _, target in _targets_within(output):
+                    yield from _parameters_of(target, "runParameters", flow_name, name)
+        for _, override in everywhere(self.data, "flowrunparameteroverrides"):
+            name = f"{text_in(override, 'overrideKey')} (override)"
+            yield Part("parameter", None, name, None, _fields(override, ("value",)))
 
-    def _within(self, flow: str | None, row: Mapping[str, Any]) -> Iterator[Part]:
-        """Read the parameters of the inputs and of the write settings of a flow, since 6.8."""
-        for dataset in rows_within(row, "datasources"):
-            owner = self.names.get(id_of(dataset.get("parsingScriptId")))
-            for parameter in rows_within(dataset, "runParameters"):
-                yield _parameter(flow, owner, parameter, within(parameter, "runParameterEdit"))
-        for output in rows_within(row, "outputobjects"):
-            script, _ = self.recipes_by_node.get(id_of(output.get("flowNodeId")), (None, None))
-            for table in _WRITTEN_BY:
-                for target in rows_within(output, table):
-                    for parameter in rows_within(target, "runParameters"):
-                        edit = within(parameter, "runParameterEdit")
-                        yield _parameter(flow, self.names.get(script), parameter, edit)
+    def _flat_parameters(self) -> Iterator[Part]:
+        """Read the parameters before 6.8, which stand in tables of the whole package."""
+        edits = {id_in(edit, "id"): edit for edit in rows_within(self.data, "runparameteredits")}
+        datasets = {dataset.id: dataset for dataset in self.contents.inputs}
+        for parameter in rows_within(self.data, "runparameters"):
+            edit = edits.get(id_in(parameter, "runParameterEditId"), {})
+            dataset = datasets.get(id_in(parameter, "datasourceId"))
+            if dataset is None:
+                yield _parameter(self._flow(None), None, parameter, edit)
+            else:
+                yield _parameter(self._flow(dataset.flow_id), dataset.name, parameter, edit)
 
 
-def _parameter(
-    flow: str | None, owner: str | None, row: Mapping[str, Any], edit: Mapping[str, Any]
-) -> Part:
-    key = text_of(edit.get("overrideKey"))
+def _targets_within(entry: object) -> list[tuple[str, _Entry]]:
+    """Return the targets in an entry, each with its table."""
+    targets = []
+    for table in _WRITTEN_BY:
+        for target in rows_within(entry, table):
+            targets.append((table, target))
+    return targets
+
+
+def _parameters_of(
+    entry: _Entry, table: str, flow: str | None, owner: str | None
+) -> Iterator[Part]:
+    """Read the parameters that an entry holds, as since 6.8."""
+    for parameter in rows_within(entry, table):
+        yield _parameter(flow, owner, parameter, within(parameter, "runParameterEdit"))
+
+
+def _parameter(flow: str | None, owner: str | None, parameter: _Entry, edit: _Entry) -> Part:
+    key = text_in(edit, "overrideKey")
     name = f"{key} of {owner}" if owner else key
-    known = {
-        **_fields(row, ("type",)),
-        **_fields(edit, ("value", "insertionIndices", "isEnvironmentParameter")),
-    }
-    return Part("parameter", flow, name, None, known)
+    fields = _fields(parameter, ("type",))
+    fields |= _fields(edit, ("value", "insertionIndices", "isEnvironmentParameter"))
+    return Part("parameter", flow, name, None, fields)
 
 
-def _options(row: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def _options(output: _Entry) -> _Fields:
     """Return the options of an output's jobs, by their keys."""
     options = {}
     for table in _OPTIONS:
-        for option in rows_within(row, table):
-            options[f"option {text_of(option.get('key'))}"] = option.get("value")
-    return _values(options)
+        for option in rows_within(output, table):
+            options[f"option {text_in(option, 'key')}"] = option.get("value")
+    return _compared(options)
 
 
-def _fields(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, tuple[str, str]]:
-    return _values({name: row.get(name) for name in names})
+def _fields(entry: _Entry, names: Iterable[str]) -> _Fields:
+    return _compared({name: entry.get(name) for name in names})
 
 
-def _values(values: Mapping[str, object]) -> dict[str, tuple[str, str]]:
-    """Return the words and the digest of each value that says something."""
-    return {
-        name: (words_of(value), digest_of(value))
-        for name, value in values.items()
-        if value is not None and value is not False and value not in ("", [], {})
-    }
+def _compared(values: Mapping[str, object]) -> _Fields:
+    """Return each value that says something, as it is compared."""
+    fields = {}
+    for name, value in values.items():
+        says_nothing = value is None or value is False or value in ("", [], {})
+        if not says_nothing:
+            fields[name] = Compared.of(value)
+    return fields

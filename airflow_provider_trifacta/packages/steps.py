@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..client.models import rows_within, within
 from .contents import everywhere
-from .definition import id_of, text_of
+from .definition import id_in, text_of
 
 #: Characters of a step's words that are kept.
 _MOST_WORDS = 500
@@ -36,59 +36,66 @@ _PLAIN_NAME = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step of a recipe.
+class Compared:
+    """A value of a package as it is compared: a step of a recipe, or a field of a part.
 
-    :param words: the transform in its own words, cut if it is long
-    :param digest: tells one step from another, without the ids of an instance
+    :param words: the value in words, cut if it is long
+    :param digest: tells one value from another, without the ids of an instance
     """
 
     words: str
     digest: str
 
+    @classmethod
+    def of(cls, value: object) -> Compared:
+        """Return a value of the definition as it is compared.
 
-def steps_by_script(data: object) -> dict[int | None, list[Step]]:
+        :param value: any JSON
+        """
+        return cls(words_of(value), digest_of(value))
+
+
+def steps_by_script(data: object) -> dict[int | None, list[Compared]]:
     """Read the steps of all recipes and datasets of a package, by the id of their script.
 
     :param data: the data of the flow definition
     """
-    steps = {
-        id_of(script.get("id")): [_step(row) for row in rows_within(script, "steps")]
-        for _, script in everywhere(data, "recipes")
-    }
+    steps = {}
+    for _, script in everywhere(data, "recipes"):
+        steps[id_in(script, "id")] = [_step(step) for step in rows_within(script, "steps")]
     steps.update(_flat_steps(data))
     steps.pop(None, None)
     return steps
 
 
-def _flat_steps(data: object) -> dict[int | None, list[Step]]:
+def _flat_steps(data: object) -> dict[int | None, list[Compared]]:
     """Read the steps before 6.8, which stand in tables of the whole package."""
-    lines = {id_of(row.get("id")): _step(row) for row in rows_within(data, "scriptlines")}
-    by_edit: dict[int | None, list[tuple[int, Step]]] = {}
-    for row in rows_within(data, "editsscriptlines"):
-        index, line = row.get("index"), lines.get(id_of(row.get("scriptlineId")))
-        if line is not None:
-            order = index if isinstance(index, int) else 0
-            by_edit.setdefault(id_of(row.get("editId")), []).append((order, line))
-    steps: dict[int | None, list[Step]] = {}
+    lines = {id_in(line, "id"): _step(line) for line in rows_within(data, "scriptlines")}
+    by_edit: dict[int | None, list[tuple[int, Compared]]] = {}
+    for entry in rows_within(data, "editsscriptlines"):
+        line = lines.get(id_in(entry, "scriptlineId"))
+        if line is None:
+            continue
+        index = entry.get("index")
+        numbered = (index if isinstance(index, int) else 0, line)
+        by_edit.setdefault(id_in(entry, "editId"), []).append(numbered)
+    steps: dict[int | None, list[Compared]] = {}
     for script in rows_within(data, "editablescripts"):
         # An edit belongs to one script, so the result does not grow out of bounds.
-        own = by_edit.pop(id_of(script.get("currentEditId")), [])
-        in_order = sorted(own, key=_index)
-        steps[id_of(script.get("id"))] = [step for _, step in in_order]
+        numbered_steps = by_edit.pop(id_in(script, "currentEditId"), [])
+        numbered_steps.sort(key=_index)
+        steps[id_in(script, "id")] = [step for _, step in numbered_steps]
     return steps
 
 
-def _index(numbered: tuple[int, Step]) -> int:
+def _index(numbered: tuple[int, Compared]) -> int:
     return numbered[0]
 
 
-def _step(row: Mapping[str, Any]) -> Step:
-    task = row.get("task")
-    if within(task):
-        return Step(words_of(task), digest_of(task))
+def _step(entry: Mapping[str, Any]) -> Compared:
+    task = entry.get("task")
     # Before a step has a syntax tree, some releases keep its script.
-    return Step(words_of(row.get("script")), digest_of(row.get("script")))
+    return Compared.of(task if within(task) else entry.get("script"))
 
 
 def digest_of(value: object) -> str:
@@ -97,8 +104,8 @@ def digest_of(value: object) -> str:
     :param value: any JSON
     """
     digest = hashlib.sha256()
-    for part in _canonical(value):
-        digest.update(part.encode("utf-8", "surrogatepass"))
+    for text in _texts(value, _canonical):
+        digest.update(text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
@@ -110,14 +117,15 @@ def words_of(value: object) -> str:
     """
     parts: list[str] = []
     length = 0
-    for part in _spoken(value):
-        parts.append(part)
-        length += len(part)
+    for text in _texts(value, _spoken):
+        parts.append(text)
+        length += len(text)
         if length > _MOST_WORDS:
             break
     words = "".join(parts)
-    cut = f"{words[:_MOST_WORDS]}..." if len(words) > _MOST_WORDS else words
-    return text_of(cut) or ""
+    if len(words) > _MOST_WORDS:
+        words = f"{words[:_MOST_WORDS]}..."
+    return text_of(words) or ""
 
 
 @dataclass(frozen=True)
@@ -127,25 +135,37 @@ class _Text:
     text: str
 
 
-def _canonical(value: object) -> Iterator[str]:
+def _texts(value: object, spell: Callable[[object], list[object]]) -> Iterator[str]:
+    """Write a value, one node of its tree after the other.
+
+    :param value: any JSON
+    :param spell: returns what a node is written as: texts that are ready, and values within it
+    """
     pending: list[object] = [value]
     while pending:
         node = pending.pop()
         if isinstance(node, _Text):
             yield node.text
-        elif isinstance(node, Mapping):
-            parts: list[object] = [_Text("{")]
-            for key in sorted(key for key in node if key not in _NOT_COMPARED):
-                if _is_filled(node[key]):
-                    parts += [_Text(f"{json.dumps(key)}:"), node[key], _Text(",")]
-            pending += reversed([*parts, _Text("}")])
-        elif isinstance(node, list):
-            inner: list[object] = []
-            for entry in node:
-                inner += [entry, _Text(",")]
-            pending += reversed([_Text("["), *inner, _Text("]")])
         else:
-            yield json.dumps(_without_own_names(node), default=str)
+            pending += reversed(spell(node))
+
+
+def _canonical(node: object) -> list[object]:
+    """Write a node as JSON, with its keys in order."""
+    parts: list[object] = []
+    if isinstance(node, Mapping):
+        for key in sorted(_compared_keys(node)):
+            parts += [_Text(f"{json.dumps(key)}:"), node[key], _Text(",")]
+        return [_Text("{"), *parts, _Text("}")]
+    if isinstance(node, list):
+        for entry in node:
+            parts += [entry, _Text(",")]
+        return [_Text("["), *parts, _Text("]")]
+    return [_Text(json.dumps(_without_own_names(node), default=str))]
+
+
+def _compared_keys(node: Mapping[str, Any]) -> list[str]:
+    return [key for key in node if key not in _NOT_COMPARED and _is_filled(node[key])]
 
 
 def _is_filled(value: object) -> bool:
@@ -161,18 +181,13 @@ def _without_own_names(value: object) -> object:
     return value
 
 
-def _spoken(value: object) -> Iterator[str]:
-    pending: list[object] = [value]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, _Text):
-            yield node.text
-        elif isinstance(node, Mapping):
-            pending += reversed(_parts_of(node))
-        elif isinstance(node, list):
-            pending += reversed([_Text("["), *_between(node), _Text("]")])
-        elif node is not None:
-            yield _spelled(node)
+def _spoken(node: object) -> list[object]:
+    """Write a node in words."""
+    if isinstance(node, Mapping):
+        return _parts_of(node)
+    if isinstance(node, list):
+        return [_Text("["), *_between(node), _Text("]")]
+    return [] if node is None else [_Text(_spelled(node))]
 
 
 def _spelled(value: object) -> str:
@@ -184,22 +199,26 @@ def _between(values: Sequence[object]) -> list[object]:
     """Put commas between values."""
     parts: list[object] = []
     for value in values:
-        parts += [_Text(", "), value] if parts else [value]
+        if parts:
+            parts.append(_Text(", "))
+        parts.append(value)
     return parts
 
 
 def _parts_of(node: Mapping[str, Any]) -> list[object]:
     """Say a node of a syntax tree in the vendor's words, as far as they are known [P]."""
-    kind, name = node.get("kind"), text_of(node.get("type")) or "?"
-    parameters = node.get("parameters")
-    if kind == "task":
-        return [_Text(name), *_named(within(parameters), " ")]
-    if kind == "func":
-        return [_Text(f"{name}("), *_arguments(within(parameters)), _Text(")")]
+    kind = node.get("kind")
+    name = text_of(node.get("type")) or "?"
     value = node.get("value")
+    parameters = within(node, "parameters")
+    if kind == "task":
+        return [_Text(name), *_named(parameters, " ")]
+    if kind == "func":
+        return [_Text(f"{name}("), *_arguments(parameters), _Text(")")]
     if kind == "column" and isinstance(value, str):
         return [_Text(value if _PLAIN_NAME.fullmatch(value) else f"{{{value}}}")]
-    if kind == "constant" and isinstance(value, str) and name == "String":
+    is_string = kind == "constant" and name == "String"
+    if is_string and isinstance(value, str):
         return [_Text(f"'{_spelled(value)}'")]
     if "value" in node and kind is not None:
         return [value]
@@ -221,11 +240,13 @@ def _named(values: Mapping[str, Any], between: str) -> list[object]:
 
 
 def _sorted_keys(values: Mapping[str, Any]) -> list[str]:
-    keys = [key for key in values if key not in _NOT_COMPARED and _is_filled(values[key])]
-    return sorted(keys, key=_order)
+    return sorted(_compared_keys(values), key=_order)
 
 
 def _order(key: str) -> tuple[str, int]:
-    found = _POSITIONAL.fullmatch(key)
-    number = found[1][:9] if found else ""
-    return ("value", int(number or 0)) if found else (key, 0)
+    """Put positional arguments into their order; other keys are in that of their names."""
+    positional = _POSITIONAL.fullmatch(key)
+    if positional is None:
+        return key, 0
+    number = positional[1][:9] or "0"
+    return "value", int(number)
