@@ -58,10 +58,16 @@ class JobGroups(Resource):
         :returns: the answer, ``{"id": <job group>, ...}`` if it is as documented; or
             ``ACCEPTED_BEFORE``
         """
-        body = {"wrangledDataset": {"id": recipe_id}, **run_parameters(parameters)}
-        body |= {"overrides": dict(overrides)} if overrides else {}
+        request = {"wrangledDataset": {"id": recipe_id}, **run_parameters(parameters)}
+        if overrides:
+            request["overrides"] = dict(overrides)
         return self._transport.write(
-            "POST", "/v4/jobGroups", json=body, slow=True, execution_id=execution_id, again=again
+            "POST",
+            "/v4/jobGroups",
+            json=request,
+            slow=True,
+            execution_id=execution_id,
+            again=again,
         )
 
     def newest(self, *, flows: bool = False) -> builtins.list[JobGroup]:
@@ -70,8 +76,10 @@ class JobGroups(Resource):
 
         :param flows: whether each shows its flow too, which is an embed [P]
         """
-        query = {"limit": PAGE_SIZE, **(_WITH_FLOW if flows else {})}
-        job_groups = self._newest(query, lambda rows: list(map(JobGroup.from_json, rows)))
+        query: dict[str, Any] = {"limit": PAGE_SIZE}
+        if flows:
+            query |= _WITH_FLOW
+        job_groups = self._newest(query, _job_groups)
         return sorted(job_groups, key=lambda job_group: job_group.id, reverse=True)
 
     def newest_states(self, limit: int) -> dict[int, object]:
@@ -84,15 +92,16 @@ class JobGroups(Resource):
         return self._newest({"limit": limit, "fields": "id;status"}, _states)
 
     def _newest(
-        self, params: Mapping[str, Any], build: Callable[[builtins.list[Mapping[str, Any]]], T]
+        self, query: Mapping[str, Any], build: Callable[[builtins.list[Mapping[str, Any]]], T]
     ) -> T:
         """Read the beginning of the list, which the API gives newest first."""
         path = "/v4/jobGroups"
 
-        def built(body: object) -> T:
-            return build([object_of(row, f"A row of GET {path}") for row in rows_of(body, path)])
+        def built(answer: object) -> T:
+            rows = rows_of(answer, path)
+            return build([object_of(row, f"A row of GET {path}") for row in rows])
 
-        return self._transport.read(path, params, build=built, limit=PAGE)
+        return self._transport.read(path, query, build=built, limit=PAGE)
 
     def why_failed(self, job_group_id: int) -> str:
         """Return what failed in a job group: flow, recipe, output, and the words of its first
@@ -104,20 +113,21 @@ class JobGroups(Resource):
         :param job_group_id: its id
         :returns: words for an error
         """
-        what = self._what_runs(job_group_id)
-        return f"{what}: {self._message(job_group_id)}" if what else self._message(job_group_id)
+        names = self._names(job_group_id)
+        message = self._message(job_group_id)
+        return f"{names}: {message}" if names else message
 
-    def _what_runs(self, job_group_id: int) -> str:
+    def _names(self, job_group_id: int) -> str:
         """Return the flow, the recipe and the outputs of a job group in words; empty if the server
         does not tell.
         """
         path = f"/v4/jobGroups/{job_group_id}"
-        words: builtins.list[str] = []
+        names: builtins.list[str] = []
         with contextlib.suppress(TrifactaError):
-            words = self._transport.read(path, _WITH_FLOW, build=_flow_and_recipe)
-            uris = [one.get("uri") for one in self.outputs(job_group_id)]
-            words += [f"output {quoted(one)}" for one in uris[:_OUTPUTS_SHOWN] if one]
-        return self._transport.redact.excerpt(", ".join(filter(None, words)))
+            names = self._transport.read(path, _WITH_FLOW, build=_flow_and_recipe)
+            uris = [output.get("uri") for output in self.outputs(job_group_id)]
+            names += [f"output {quoted(uri)}" for uri in uris[:_OUTPUTS_SHOWN] if uri]
+        return self._transport.redact.excerpt(", ".join(filter(None, names)))
 
     def _message(self, job_group_id: int) -> str:
         try:
@@ -127,9 +137,8 @@ class JobGroups(Resource):
         failed = next((job for job in jobs if job.status == "Failed"), None)
         if not failed:
             return "none of its jobs says why"
-        return self._transport.redact.excerpt(
-            f"job {failed.id} ({failed.type}): {failed.message or 'no message'}"
-        )
+        message = failed.message or "no message"
+        return self._transport.redact.excerpt(f"job {failed.id} ({failed.type}): {message}")
 
     def log(self, job_group_id: int) -> JobLog:
         """Return the last lines of the log of a job group (``GET /v4/jobGroups/:id/logs``, a ZIP
@@ -142,7 +151,8 @@ class JobGroups(Resource):
         """
         content = self._transport.read_bytes(f"/v4/jobGroups/{job_group_id}/logs", JOB_LOG)
         log = end_of_log(content)
-        return JobLog([self._transport.redact.excerpt(line) for line in log.lines], log.is_cut)
+        lines = [self._transport.redact.excerpt(line) for line in log.lines]
+        return JobLog(lines, log.is_cut)
 
     def cancel(self, job_group_id: int) -> None:
         """Cancel a job group; does nothing to one that has ended (``POST /v4/jobGroups/:id/cancel``
@@ -163,10 +173,11 @@ class JobGroups(Resource):
         """
         path = f"/v4/jobGroups/{job_group_id}/inputs"
 
-        def places(body: object) -> builtins.list[Mapping[str, Any]]:
-            return [
-                _place(row) for flow in rows_of(body, path) for row in rows_within(flow, "inputs")
-            ]
+        def places(answer: object) -> builtins.list[Mapping[str, Any]]:
+            inputs: builtins.list[Mapping[str, Any]] = []
+            for flow in rows_of(answer, path):
+                inputs += map(_place, rows_within(flow, "inputs"))
+            return inputs
 
         return self._transport.read(path, build=places, limit=WHOLE_LIST)
 
@@ -176,31 +187,44 @@ class JobGroups(Resource):
         :param job_group_id: its id
         :returns: files and tables, as :meth:`inputs` does
         """
-
-        def places(body: object) -> builtins.list[Mapping[str, Any]]:
-            return list(map(_place, [*rows_within(body, "files"), *rows_within(body, "tables")]))
-
         path = f"/v4/jobGroups/{job_group_id}/outputs"
-        return self._transport.read(path, build=places, limit=WHOLE_LIST)
+        return self._transport.read(path, build=_outputs, limit=WHOLE_LIST)
 
 
-def _place(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: row[key] for key in _PLACE if key in row}
+def _outputs(answer: object) -> list[Mapping[str, Any]]:
+    files = rows_within(answer, "files")
+    tables = rows_within(answer, "tables")
+    return [_place(output) for output in files + tables]
 
 
-def _states(rows: list[Mapping[str, Any]]) -> dict[int, object]:
-    return {row["id"]: row.get("status") for row in rows if isinstance(row.get("id"), int)}
+def _place(dataset: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: dataset[key] for key in _PLACE if key in dataset}
 
 
-def _flow_and_recipe(body: object) -> list[str]:
-    recipe = within(body, "wrangledDataset")
+def _job_groups(rows: list[Mapping[str, Any]]) -> list[JobGroup]:
+    return [JobGroup.from_json(row) for row in rows]
+
+
+def _states(job_groups: list[Mapping[str, Any]]) -> dict[int, object]:
+    states = {}
+    for job_group in job_groups:
+        job_group_id = job_group.get("id")
+        if isinstance(job_group_id, int):
+            states[job_group_id] = job_group.get("status")
+    return states
+
+
+def _flow_and_recipe(job_group: object) -> list[str]:
+    flow = within(job_group, "wrangledDataset", "flow")
+    recipe = within(job_group, "wrangledDataset")
     name = recipe.get("name") or within(recipe, "recipe").get("name")
     return [
-        _named("flow", within(recipe, "flow")),
-        _named("recipe", {"id": recipe.get("id"), "name": name}),
+        _named("flow", flow.get("id"), flow.get("name")),
+        _named("recipe", recipe.get("id"), name),
     ]
 
 
-def _named(kind: str, row: Mapping[str, Any]) -> str:
-    name, number = row.get("name"), row.get("id")
-    return f"{kind} {quoted(name)} ({number})" if name else f"{kind} {number}" if number else ""
+def _named(kind: str, number: object, name: object) -> str:
+    if name:
+        return f"{kind} {quoted(name)} ({number})"
+    return f"{kind} {number}" if number else ""

@@ -78,38 +78,44 @@ def end_of_log(content: bytes) -> JobLog:
     :raises AnswerTooLargeError: it unpacks to more than is read of it
     """
     file = _File(content)
-    logs = []
     try:
         with zipfile.ZipFile(file) as archive:
             file.opening = False
-            left = _MOST_UNPACKED
-            for member in archive.infolist():
-                if _LOG not in member.filename:
-                    continue
-                lines, size, is_cut = _end_of_member(archive, member, left)
-                left -= size
-                logs.append((_last_time(lines), lines, is_cut))
+            ends = _ends_of_members(archive)
     except _DAMAGED as error:
         raise UnexpectedResponseError(
             f"The answer is not a ZIP that can be read ({type(error).__name__})."
         ) from None
-    if not logs:
+    if not ends:
         raise UnexpectedResponseError(f"The ZIP holds no file whose name has {_LOG!r}.")
-    logs.sort(key=_time_of)
-    every = [line for _, lines, _ in logs for line in lines]
-    is_cut = len(every) > MOST_LINES or any(is_cut for _, _, is_cut in logs)
-    return JobLog(every[-MOST_LINES:], is_cut)
+    lines: list[str] = []
+    is_cut = False
+    for end in sorted(ends, key=_last_time):
+        lines += end.lines
+        is_cut = is_cut or end.is_cut
+    return JobLog(lines[-MOST_LINES:], is_cut or len(lines) > MOST_LINES)
 
 
-def _time_of(log: tuple[str, list[str], bool]) -> str:
-    return log[0]
+def _ends_of_members(archive: zipfile.ZipFile) -> list[JobLog]:
+    ends = []
+    left = _MOST_UNPACKED
+    for member in archive.infolist():
+        if _LOG in member.filename:
+            end, size = _end_of_member(archive, member, left)
+            ends.append(end)
+            left -= size
+    return ends
 
 
 def _end_of_member(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, left: int
-) -> tuple[list[str], int, bool]:
-    """Return the last lines of a log, its size, and whether there are lines before them."""
-    end, size = b"", 0
+) -> tuple[JobLog, int]:
+    """Return the end of a log, and the log's size.
+
+    :param left: bytes that may still be unpacked
+    """
+    end = b""
+    size = 0
     for block in _blocks(archive, member):
         size += len(block)
         if size > left:
@@ -121,7 +127,7 @@ def _end_of_member(
     if size > len(end):
         lines = lines[1:]  # it begins within a line, which may be half of a secret
     is_cut = size > len(end) or len(lines) > MOST_LINES
-    return lines[-MOST_LINES:], size, is_cut
+    return JobLog(lines[-MOST_LINES:], is_cut), size
 
 
 def _blocks(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -132,9 +138,9 @@ def _blocks(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes
             yield block
 
 
-def _last_time(lines: list[str]) -> str:
+def _last_time(log: JobLog) -> str:
     """Return the time of the last line that has one; an empty text if none has."""
-    for line in reversed(lines):
+    for line in reversed(log.lines):
         time = _TIME.match(line)
         if time:
             return time[0]

@@ -240,7 +240,8 @@ def _by_name(parts: Sequence[Part]) -> dict[tuple[object, ...], Part]:
         flow = None if part.what in ("flow", "connection") else part.flow
         key = (part.what, flow, part.name)
         count[key] = count.get(key, 0) + 1
-        named[(*key, count[key])] = part
+        numbered = (*key, count[key])
+        named[numbered] = part
     return named
 
 

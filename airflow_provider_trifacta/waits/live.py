@@ -57,13 +57,13 @@ class LiveReleaseWatch(Watch):
 
     def _look(self) -> Steps[tuple[bool, str]]:
         live = yield from self._read()
+        none_before = self._none_before
+        self._none_before = live is None
         is_sure = True
         if live is None:
-            is_sure, self._none_before = self._none_before, True
-        else:
-            self._none_before = False
-            if self.live is None or live.id != self.live.id:
-                live, is_sure = yield from self._confirmed(live)
+            is_sure = none_before
+        elif self.live is None or live.id != self.live.id:
+            live, is_sure = yield from self._confirmed(live)
         if is_sure:
             self.live = live
         words = f"release {live.id} is live" if live else "no release is live"
