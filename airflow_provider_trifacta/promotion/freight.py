@@ -8,7 +8,7 @@ Import Mapping Rules]. What documents leave open is never guessed: it is ``uncle
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -160,22 +160,20 @@ def freight_of(package: FlowPackage, rules: Rules) -> Freight:
     :param package: the open package
     :param rules: the rules of its import
     """
-    info, contents = package.info, package.contents
+    info = package.info
     flows = {flow.id: flow.name for flow in info.flows}
     only = info.flows[0].name if len(info.flows) == 1 else None
     mapped = _all_mapped(info.connections, rules)
-
-    def flow_name(flow_id: int | None) -> str | None:
-        return flows.get(flow_id, only)
-
-    reads = [
-        _read(dataset, flow_name(dataset.flow_id), mapped, rules) for dataset in contents.inputs
-    ]
-    writes = [
-        _written(output, target, flow_name(output.flow_id), mapped, rules)
-        for output in contents.outputs
-        for target in output.targets
-    ]
+    reads = []
+    for dataset in package.contents.inputs:
+        place = _read(flows.get(dataset.flow_id, only), dataset)
+        reads.append(_after_rules(place, dataset.table, mapped, rules))
+    writes = []
+    for output in package.contents.outputs:
+        flow = flows.get(output.flow_id, only)
+        for target in output.targets:
+            place = _written(flow, output, target)
+            writes.append(_after_rules(place, target.table, mapped, rules))
     return Freight(reads, writes)
 
 
@@ -215,59 +213,51 @@ def _mapped(connection: PackageConnection, rules: Rules) -> _Mapped:
             continue
         condition = rule.get("withCondition")
         # The API may not show the field that the condition asks for.
-        possible = [one for one in rules.local if meets(one, condition, unknown=True)]
+        possible = [local for local in rules.local if meets(local, condition, unknown=True)]
         if len(possible) != 1:
             return _Mapped(None, "unclear")
         target = current = possible[0]
     if target is not None:
         return _Mapped(target.name, "changed")
-    same = [one for one in rules.local if connection.uuid and one.uuid == connection.uuid]
-    return _Mapped(same[0].name if same else None, "as_in_source")
+    for local in rules.local:
+        if connection.uuid and local.uuid == connection.uuid:
+            return _Mapped(local.name, "as_in_source")
+    return _Mapped(None, "as_in_source")
 
 
-def _read(
-    dataset: Input, flow: str | None, mapped: Mapping[str | None, _Mapped], rules: Rules
-) -> Place:
-    place = Place(
-        flow,
-        dataset.name,
-        dataset.kind,
-        dataset.path,
-        None,
-        dataset.parameterised,
-        "as_in_source",
-        dataset.path,
-        dataset.connection,
+def _read(flow: str | None, dataset: Input) -> Place:
+    """Return what an input reads in the source."""
+    return Place(
+        flow=flow,
+        name=dataset.name,
+        kind=dataset.kind,
+        path=dataset.path,
+        connection=None,
+        parameterised=dataset.parameterised,
+        change="parameterised" if dataset.parameterised else "as_in_source",
+        source_path=dataset.path,
+        source_connection=dataset.connection,
         parameters=dataset.parameters,
         converted=dataset.converted,
     )
-    if dataset.parameterised:
-        place = replace(place, change="parameterised")
-    return _after_rules(place, dataset.table, mapped, rules)
 
 
-def _written(
-    output: Output,
-    target: Target,
-    flow: str | None,
-    mapped: Mapping[str | None, _Mapped],
-    rules: Rules,
-) -> Place:
-    place = Place(
-        flow,
-        output.recipe,
-        target.kind,
-        target.path,
-        None,
-        bool(target.parameters),
-        "as_in_source",
-        target.path,
-        target.connection,
+def _written(flow: str | None, output: Output, target: Target) -> Place:
+    """Return what an output writes in the source."""
+    return Place(
+        flow=flow,
+        name=output.recipe,
+        kind=target.kind,
+        path=target.path,
+        connection=None,
+        parameterised=bool(target.parameters),
+        change="as_in_source",
+        source_path=target.path,
+        source_connection=target.connection,
         parameters=target.parameters,
         action=target.action,
         manual=output.manual,
     )
-    return _after_rules(place, target.table, mapped, rules)
 
 
 def _after_rules(
@@ -283,9 +273,9 @@ def _after_rules(
     if place.parameterised and change == "changed":
         # Documents say of datasets only that no rule reaches a parameterised path.
         path, change = place.path, "unclear"
-    leads_elsewhere = place.kind != "file" and connection is not None
-    if leads_elsewhere and connection is not None and change == "as_in_source":
-        # A table is in the database of its connection. A file's path names its place alone.
+    # A table is in the database of its connection. A file's path names its place alone.
+    is_where_connection_leads = place.kind != "file" and change == "as_in_source"
+    if connection is not None and is_where_connection_leads:
         change = connection.change
     return replace(place, path=path, change=change)
 
@@ -300,13 +290,12 @@ def _path_after(
         return path, "unclear"
     if path is None:
         return None, "unclear" if rules else "as_in_source"
-    if place.kind == "table":
-        before, after = _table_after(path, table, rules)
-    else:
-        before, after = path, _file_after(path, rules)
-    if after is None or (rules and len(path) >= _CUT):
+    is_table = place.kind == "table"
+    after = _table_after(path, table, rules) if is_table else _file_after(path, rules)
+    may_be_cut = bool(rules) and len(path) >= _CUT
+    if after is None or may_be_cut:
         return path, "unclear"
-    return after, "as_in_source" if after == before else "changed"
+    return after, "as_in_source" if after == path else "changed"
 
 
 def _file_after(path: str, rules: Iterable[Mapping[str, Any]]) -> str | None:
@@ -328,7 +317,8 @@ def _in_uri(path: str, kind: str, rule: Mapping[str, Any]) -> str | None:
     uri = _URI.fullmatch(path)
     if uri is None:
         return _replaced(path, rule) if kind == "fileLocation" else path
-    scheme, part = uri["scheme"].lower(), _URI_PARTS[kind]
+    scheme = uri["scheme"].lower()
+    part = _URI_PARTS[kind]
     if kind == "s3Bucket" and scheme not in _S3:
         return path
     if kind == "host" and scheme in _BUCKETS:
@@ -340,24 +330,26 @@ def _in_uri(path: str, kind: str, rule: Mapping[str, Any]) -> str | None:
     return None if changed is None else path[:start] + changed + path[end:]
 
 
-def _table_after(
-    path: str, table: str | None, rules: Iterable[Mapping[str, Any]]
-) -> tuple[str, str | None]:
-    """Return a table before and after the rules; None for after if documents do not tell it."""
+def _table_after(path: str, table: str | None, rules: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return a table after the rules, None if documents do not tell it."""
     schema, name = path, ""
     if table and path.endswith(table):
-        schema, name = path[: -len(table)], table
+        schema, name = path.removesuffix(table), table
     for rule in rules:
         kind = str(rule.get("type"))
         if kind in _URI_PARTS:
             continue
         if kind not in _TABLE_PARTS:
-            return path, None
-        changed = _replaced(name if _TABLE_PARTS[kind] else schema, rule)
+            return None
+        is_of_name = _TABLE_PARTS[kind]
+        changed = _replaced(name if is_of_name else schema, rule)
         if changed is None:
-            return path, None
-        schema, name = (schema, changed) if _TABLE_PARTS[kind] else (changed, name)
-    return path, schema + name
+            return None
+        if is_of_name:
+            name = changed
+        else:
+            schema = changed
+    return schema + name
 
 
 def _replaced(text: str, rule: Mapping[str, Any]) -> str | None:
@@ -366,25 +358,32 @@ def _replaced(text: str, rule: Mapping[str, Any]) -> str | None:
     :returns: the text after it; None if documents do not tell it, such as how often a rule replaces
         what stands in a text twice
     """
-    on, to = rule.get("on"), rule.get("with")
-    if not isinstance(on, str) or not isinstance(to, str) or not on or "`" in on:
+    old = rule.get("on")
+    new = rule.get("with")
+    if not isinstance(old, str) or not isinstance(new, str):
+        return None
+    if not old or "`" in old:
         return None  # backticks make a pattern of the vendor's own
-    is_pattern = len(on) > 2 and on.startswith("/") and on.endswith("/")
-    if not is_pattern:
-        return _once(text, text.count(on), lambda: text.replace(on, to))
-    pattern = _pattern(on[1:-1])
+    is_pattern = len(old) > 2 and old.startswith("/") and old.endswith("/")
+    if is_pattern:
+        return _pattern_replaced(text, old[1:-1], new)
+    times = text.count(old)
+    if times > 1:
+        return None
+    return text.replace(old, new)
+
+
+def _pattern_replaced(text: str, regex: str, new: str) -> str | None:
+    pattern = _pattern(regex)
     if pattern is None:
         return None
-    found = pattern.findall(text)
-    if found and "$" in to:
-        return None
-    return _once(text, len(found), lambda: pattern.sub(lambda _: to, text))
-
-
-def _once(text: str, times: int, change: Callable[[], str]) -> str | None:
-    if times == 0:
+    matches = list(pattern.finditer(text))
+    if not matches:
         return text
-    return change() if times == 1 else None
+    if len(matches) > 1 or "$" in new:
+        return None
+    start, end = matches[0].span()
+    return text[:start] + new + text[end:]
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:
@@ -407,23 +406,33 @@ def checked_with(freight: Freight, changes: object) -> tuple[Freight, list[str]]
     """
     if not isinstance(changes, Mapping):
         return freight, []
-    doubts = []
-    paths, connections = changes.get("value"), changes.get("object")
-    moved = any(place.path != place.source_path for place in freight.places)
-    unclear = any(place.change == "unclear" for place in freight.places)
-    if paths == [] and moved:
-        doubts.append("names no changed path, and rules of the deployment fit paths of the package")
-    elif isinstance(paths, list) and paths and not moved and not unclear:
-        doubts.append("names changed paths, and no rule of the deployment fits one of the package")
-    elif connections == [] and any(map(_is_mapped, freight.places)):
-        doubts.append("names no changed connection, and rules of the deployment fit one")
-    if not doubts:
+    doubt = _doubt(freight, changes.get("value"), changes.get("object"))
+    if doubt is None:
         return freight, []
     reads = [_doubted(place) for place in freight.reads]
     writes = [_doubted(place) for place in freight.writes]
     return Freight(reads, writes), [
-        f"The answer of the dry run {doubts[0]}. So Reads and Writes are not certain."
+        f"The answer of the dry run {doubt}. So Reads and Writes are not certain."
     ]
+
+
+def _doubt(freight: Freight, paths: object, connections: object) -> str | None:
+    """Tell in which way the server says something else than the rules; None if it does not.
+
+    :param freight: what the release reads and writes by the rules
+    :param paths: the paths that the server says are changed
+    :param connections: the connections that it says are changed
+    """
+    is_moved = any(place.path != place.source_path for place in freight.places)
+    is_unclear = any(place.change == "unclear" for place in freight.places)
+    if paths == [] and is_moved:
+        return "names no changed path, and rules of the deployment fit paths of the package"
+    names_paths = isinstance(paths, list) and bool(paths)
+    if names_paths and not is_moved and not is_unclear:
+        return "names changed paths, and no rule of the deployment fits one of the package"
+    if connections == [] and any(map(_is_mapped, freight.places)):
+        return "names no changed connection, and rules of the deployment fit one"
+    return None
 
 
 def _is_mapped(place: Place) -> bool:
@@ -440,15 +449,22 @@ def warnings_of(freight: Freight, mover: str = "import rule") -> list[str]:
     :param freight: what the release reads and writes
     :param mover: what might have moved it, for the text
     """
-    alone = [place for place in freight.reads if _is_warned_of_alone(place)]
-    warnings = [_warning(place, mover) for place in alone]
-    others = [place for place in freight.reads if not _is_warned_of_alone(place)]
-    reads = [place for place in others if place.change == "as_in_source"]
-    writes = [place for place in freight.writes if place.change == "as_in_source"]
-    unclear = [place for place in [*others, *freight.writes] if place.change == "unclear"]
-    if reads or writes:
-        parts = [f"read {_paths(reads)}"] if reads else []
-        parts += [f"write {_paths(writes)}"] if writes else []
+    warnings = []
+    summed_up = []
+    for place in freight.reads:
+        if _is_warned_of_alone(place):
+            warnings.append(_warning(place, mover))
+        else:
+            summed_up.append(place)
+    reads = _changed_as(summed_up, "as_in_source")
+    writes = _changed_as(freight.writes, "as_in_source")
+    unclear = _changed_as([*summed_up, *freight.writes], "unclear")
+    parts = []
+    if reads:
+        parts.append(f"read {_paths(reads)}")
+    if writes:
+        parts.append(f"write {_paths(writes)}")
+    if parts:
         warnings.append(
             f"As in the source, because no {mover} changes them: production would"
             f" {' and '.join(parts)}."
@@ -459,7 +475,13 @@ def warnings_of(freight: Freight, mover: str = "import rule") -> list[str]:
 
 
 def _is_warned_of_alone(place: Place) -> bool:
-    return place.change == "parameterised" or bool(place.converted and place.change != "changed")
+    if place.change == "parameterised":
+        return True
+    return bool(place.converted) and place.change != "changed"
+
+
+def _changed_as(places: Iterable[Place], change: Change) -> list[Place]:
+    return [place for place in places if place.change == change]
 
 
 def _paths(places: Sequence[Place]) -> str:
@@ -469,15 +491,15 @@ def _paths(places: Sequence[Place]) -> str:
 def _warning(place: Place, mover: str) -> str:
     noun = "path" if place.kind == "file" else place.kind
     named = f" (parameters: {listed(place.parameters)})" if place.parameters else ""
-    what = f"its {noun} {shown(place.path or 'unknown')}{named}"
+    path = f"its {noun} {shown(place.path or 'unknown')}{named}"
     end = "Production would read what the source instance reads."
     if place.change == "parameterised":
         return (
-            f"The dataset {quoted(place.name)} is parameterised: no {mover} reaches {what}. {end}"
+            f"The dataset {quoted(place.name)} is parameterised: no {mover} reaches {path}. {end}"
         )
     return (
         f"The dataset {quoted(place.name)} is converted from {place.converted}: no {mover} moves"
-        f" {what}. {end} Another instance may not be able to read it."
+        f" {path}. {end} Another instance may not be able to read it."
     )
 
 
@@ -487,11 +509,13 @@ def lines_of(title: str, places: Sequence[Place]) -> list[str]:
     :param title: what they are
     :param places: the places
     """
+    by_flow: dict[str | None, list[Place]] = {}
+    for place in places[:MOST_PLACES]:
+        by_flow.setdefault(place.flow, []).append(place)
     lines: list[str] = []
-    for flow in dict.fromkeys(place.flow for place in places[:MOST_PLACES]):
+    for flow, places_of_flow in by_flow.items():
         lines += [f"**{title} of {code_span(flow)}**", ""]
-        own = [place for place in places[:MOST_PLACES] if place.flow == flow]
-        lines += [f"* {place.as_text()}" for place in own]
+        lines += [f"* {place.as_text()}" for place in places_of_flow]
         lines.append("")
     if len(places) > MOST_PLACES:
         lines += [f"And {len(places) - MOST_PLACES} more.", ""]
@@ -511,15 +535,30 @@ def freight_made(
     """
     if report.get("package_uuid") != promotion.get("package_uuid"):
         return {}
-    made = promotion.get("import_rule_changes")
-    changes = report.get("import_rule_changes")
-    if isinstance(made, Mapping) and isinstance(changes, Mapping):
-        entries = [value for value in changes.values() if isinstance(value, list)]
-        counted = sum(map(len, entries))
-        if len(entries) == len(changes) and counted != made.get("count"):
-            return {}
-    freight = {key: report.get(key) for key in ("reads", "writes")}
-    return {key: value for key, value in freight.items() if isinstance(value, list)}
+    if not _same_changes(report.get("import_rule_changes"), promotion.get("import_rule_changes")):
+        return {}
+    freight = {}
+    for key in ("reads", "writes"):
+        places = report.get(key)
+        if isinstance(places, list):
+            freight[key] = places
+    return freight
+
+
+def _same_changes(reported: object, imported: object) -> bool:
+    """Compare the changes by rules in a dry run and in the import, as far as both are countable.
+
+    :param reported: the server's lists of changes, by kind
+    :param imported: the ``count`` of the changes that the import made
+    """
+    if not isinstance(reported, Mapping) or not isinstance(imported, Mapping):
+        return True
+    count = 0
+    for entries in reported.values():
+        if not isinstance(entries, list):
+            return True
+        count += len(entries)
+    return bool(count == imported.get("count"))
 
 
 def place_in_words(place: Mapping[str, Any]) -> str:

@@ -49,22 +49,19 @@ class Mappings:
         named = _checked(connections, "connections")
         mapped = _checked(parameters, "environment_parameters")
         local = client.connections.list() if named else []
-        return cls(
-            {
-                _uuid(theirs, package.info.connections, "of the package"): _uuid(
-                    ours, local, "of the instance"
-                )
-                for theirs, ours in named.items()
-            },
-            [{"overrideKey": key, **_parameter(key, value)} for key, value in mapped.items()],
-        )
+        uuids = {}
+        for theirs, ours in named.items():
+            package_uuid = _uuid(theirs, package.info.connections, "of the package")
+            uuids[package_uuid] = _uuid(ours, local, "of the instance")
+        elements = [{"overrideKey": key, **_parameter(key, value)} for key, value in mapped.items()]
+        return cls(uuids, elements)
 
     @property
     def fields(self) -> dict[str, str]:
         """The parts of the form, by name."""
         pairs = [
-            {"connectionUuid": one, "mappedConnectionUuid": other}
-            for one, other in self.connections.items()
+            {"connectionUuid": package_uuid, "mappedConnectionUuid": local_uuid}
+            for package_uuid, local_uuid in self.connections.items()
         ]
         parts = {"connectionIdMapping": pairs, "environmentParameterMapping": self.parameters}
         return {name: json.dumps(part) for name, part in parts.items() if part}
@@ -73,15 +70,18 @@ class Mappings:
     def rules(self) -> list[dict[str, Any]]:
         """The same as object rules."""
         return [
-            {"onCondition": {"uuid": one}, "withCondition": {"uuid": to}}
-            for one, to in self.connections.items()
+            {"onCondition": {"uuid": package_uuid}, "withCondition": {"uuid": local_uuid}}
+            for package_uuid, local_uuid in self.connections.items()
         ]
 
 
 def _uuid(given: object, connections: Sequence[Any], where: str) -> str:
     text = str(given).strip()
-    found = [one for one in connections if text in (one.name, one.uuid, str(one.id))]
-    return str(one_of(found, "uuid", given, connections, where))
+    matches = []
+    for connection in connections:
+        if text in (connection.name, connection.uuid, str(connection.id)):
+            matches.append(connection)
+    return str(one_of(matches, "uuid", given, connections, where))
 
 
 def _parameter(key: str, value: object) -> dict[str, Any]:
@@ -103,17 +103,24 @@ def _checked(mapping: object, name: str) -> dict[str, Any]:
     :returns: the mapping
     :raises InvalidInputError: it is not a dict, or a key or a value is empty
     """
-    if not isinstance(mapping, (Mapping, type(None))):
+    if mapping is None:
+        return {}
+    if not isinstance(mapping, Mapping):
         raise InvalidInputError(
             f"{name} must be a dict, not {str(mapping)[:80]!r}. Nothing was sent."
         )
-    checked = {str(key).strip(): value for key, value in (mapping or {}).items()}
-    if {"", "None"} & {str(part).strip() for pair in checked.items() for part in pair}:
-        raise InvalidInputError(
-            f"{name} has an empty name or value: {shown_json(checked)}. An upstream XCom or a"
-            " template gave nothing. Nothing was sent."
-        )
+    checked = {str(key).strip(): value for key, value in mapping.items()}
+    for key, value in checked.items():
+        if _is_empty(key) or _is_empty(value):
+            raise InvalidInputError(
+                f"{name} has an empty name or value: {shown_json(checked)}. An upstream XCom or a"
+                " template gave nothing. Nothing was sent."
+            )
     return checked
+
+
+def _is_empty(part: object) -> bool:
+    return str(part).strip() in ("", "None")
 
 
 def mapping_to_write(connection: PackageConnection) -> str:

@@ -60,36 +60,49 @@ def _check_rule(kind: str, rule: object, where: str) -> Rule:
             f" {', '.join(map(str, rule)) or 'none'}."
         )
     if kind == "value":
-        for key in keys:
-            if not isinstance(checked[key], str) or (key != "with" and not checked[key]):
-                what = "a text" if key == "with" else "a text that is not empty"
-                raise errors.InvalidInputError(
-                    f"{where}[{key!r}] must be {what}, not {checked[key]!r}."
-                )
-        return checked
-    if checked["tableName"] != "connections":
+        _check_value_rule(checked, where)
+    else:
+        _check_object_rule(checked, where)
+    return checked
+
+
+def _check_value_rule(rule: Rule, where: str) -> None:
+    for key in RULE_KINDS["value"][1]:
+        text = rule[key]
+        may_be_empty = key == "with"
+        if not isinstance(text, str) or not (text or may_be_empty):
+            wanted = "a text" if may_be_empty else "a text that is not empty"
+            raise errors.InvalidInputError(f"{where}[{key!r}] must be {wanted}, not {text!r}.")
+
+
+def _check_object_rule(rule: Rule, where: str) -> None:
+    if rule["tableName"] != "connections":
         raise errors.InvalidInputError(
             f"{where}['tableName'] must be 'connections': the API knows no other."
         )
     for key in ("onCondition", "withCondition"):
-        condition, place = checked[key], f"{where}[{key!r}]"
-        if not isinstance(condition, Mapping) or not condition:
-            raise errors.InvalidInputError(
-                f"{place} must be an object such as {{'uuid': ...}}, not {condition!r}."
-            )
-        if any(
-            isinstance(value, bool) or not isinstance(value, (str, int))
-            for value in condition.values()
-        ):
-            raise errors.InvalidInputError(
-                f"{place} must hold literal ids, uuids or names, not {condition!r}."
-            )
-        if any(str(value).strip() in ("", "None") for value in condition.values()):
-            raise errors.InvalidInputError(
-                f"{place} has an empty value: {condition!r}. An upstream XCom or a template gave"
-                " nothing: check the task it comes from and the key's name."
-            )
-    return checked
+        _check_condition(rule[key], f"{where}[{key!r}]")
+
+
+def _check_condition(condition: object, where: str) -> None:
+    if not isinstance(condition, Mapping) or not condition:
+        raise errors.InvalidInputError(
+            f"{where} must be an object such as {{'uuid': ...}}, not {condition!r}."
+        )
+    values = condition.values()
+    if not all(map(_is_literal, values)):
+        raise errors.InvalidInputError(
+            f"{where} must hold literal ids, uuids or names, not {condition!r}."
+        )
+    if any(str(value).strip() in ("", "None") for value in values):
+        raise errors.InvalidInputError(
+            f"{where} has an empty value: {condition!r}. An upstream XCom or a template gave"
+            " nothing: check the task it comes from and the key's name."
+        )
+
+
+def _is_literal(value: object) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
 
 
 def needs_names(rules: Iterable[Rule], key: str) -> bool:
@@ -119,15 +132,14 @@ def resolve_names(
     :raises AmbiguousNameError: no connection has the name, or several have it, or the one has no
         uuid
     """
-    exported, local = list(exported), list(local)
-    return [
-        {
-            **rule,
-            "onCondition": _resolve(rule["onCondition"], "uuid", exported, "of the package"),
-            "withCondition": _resolve(rule["withCondition"], "id", local, "of the instance"),
-        }
-        for rule in rules
-    ]
+    exported = list(exported)
+    local = list(local)
+    resolved = []
+    for rule in rules:
+        on = _resolve(rule["onCondition"], "uuid", exported, "of the package")
+        to = _resolve(rule["withCondition"], "id", local, "of the instance")
+        resolved.append({**rule, "onCondition": on, "withCondition": to})
+    return resolved
 
 
 def _resolve(
@@ -135,37 +147,39 @@ def _resolve(
 ) -> Rule:
     if not _is_named(condition):
         return dict(condition)
-    name = condition["name"]
-    found = one_of(
-        [one for one in connections if one.name == name], field, name, connections, where
-    )
-    return {field: found, **{key: value for key, value in condition.items() if key != "name"}}
+    others = dict(condition)
+    name = others.pop("name")
+    matches = [connection for connection in connections if connection.name == name]
+    return {field: one_of(matches, field, name, connections, where), **others}
 
 
 def one_of(
-    found: Sequence[Any], field: str, name: object, connections: Sequence[Any], where: str
+    matches: Sequence[Any], field: str, name: object, connections: Sequence[Any], where: str
 ) -> Any:
     """Return a field of the one connection that was found.
 
-    :param found: the connections that were found
+    :param matches: the connections that were found
     :param field: the field
     :param name: what was looked for, for the error
     :param connections: all connections, for the error
     :param where: whose connections they are
     :raises AmbiguousNameError: none or several were found, or the one lacks the field
     """
-    if len(found) == 1 and getattr(found[0], field) is not None:
-        return getattr(found[0], field)
-    wrong = f"The connection {quoted(name)} {where} has no {field}."
-    if len(found) != 1:
-        wrong = f"{len(found)} connections {where} are called {quoted(name)}."
-    known = (
-        listed((f"{one.name} (id {one.id}, uuid {one.uuid})" for one in connections), between="; ")
-        or "none"
-    )
+    if len(matches) == 1:
+        value = getattr(matches[0], field)
+        if value is not None:
+            return value
+        wrong = f"The connection {quoted(name)} {where} has no {field}."
+    else:
+        wrong = f"{len(matches)} connections {where} are called {quoted(name)}."
+    known = [
+        f"{connection.name} (id {connection.id}, uuid {connection.uuid})"
+        for connection in connections
+    ]
     raise errors.AmbiguousNameError(
-        f"{wrong} There are: {known}. Nothing was changed. Use the id or uuid.",
-        found_ids=[one.id for one in found],
+        f"{wrong} There are: {listed(known, between='; ') or 'none'}. Nothing was changed. Use the"
+        " id or uuid.",
+        found_ids=[connection.id for connection in matches],
     )
 
 
@@ -195,9 +209,8 @@ def leads_nowhere(rule: Mapping[str, Any], local: Iterable[Connection]) -> bool:
     :param rule: the rule, as the API gives it
     :param local: the connections of the instance
     """
-    return not any(
-        meets(connection, rule.get("withCondition"), unknown=True) for connection in local
-    )
+    condition = rule.get("withCondition")
+    return not any(meets(connection, condition, unknown=True) for connection in local)
 
 
 def meets(connection: object, condition: object, *, unknown: bool) -> bool:
@@ -210,10 +223,12 @@ def meets(connection: object, condition: object, *, unknown: bool) -> bool:
     if not isinstance(condition, Mapping) or not condition:
         return unknown
     fields = vars(connection)
-    return all(
-        unknown if fields.get(key) is None else str(fields[key]) == str(value)
-        for key, value in condition.items()
-    )
+    for key, value in condition.items():
+        known = fields.get(key)
+        is_met = unknown if known is None else str(known) == str(value)
+        if not is_met:
+            return False
+    return True
 
 
 def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: Release) -> bool:
@@ -243,8 +258,14 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
             if not refuses_to_show(error) and not refuses_form(error):
                 raise
             unread.append(error)
-    made = release.created_at
-    newer = [rule.id for rule in rules if made and rule.created_at and rule.created_at > made]
+    made_at = release.created_at
+    newer = []
+    is_timed = made_at is not None
+    for rule in rules:
+        if rule.created_at is None:
+            is_timed = False
+        elif made_at is not None and rule.created_at > made_at:
+            newer.append(rule.id)
     if newer:
         log.info(
             "Import rules %s of deployment %s are newer than its live release %s: importing the"
@@ -254,8 +275,8 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
             release.id,
         )
         return True
-    if rules and (made is None or any(rule.created_at is None for rule in rules)):
+    if rules and not is_timed:
         unread.append("the server does not show the times")
-    for why in unread:
-        log.warning(unreadable, deployment_id, release.id, why)
+    for reason in unread:
+        log.warning(unreadable, deployment_id, release.id, reason)
     return False
