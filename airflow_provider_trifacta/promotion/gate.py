@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client.errors import BadRequestError, TrifactaError
@@ -73,20 +74,20 @@ class Scene:
         :raises TrifactaError: it cannot be read for a reason that may pass
         """
         unread: list[str] = []
-        deployment = _read(lambda: client.deployments.get(deployment_id), unread)
-        standing = _read(
-            lambda: Standing(deployment_id, client.releases.list(deployment_id, until=shows_live)),
-            unread,
-        )
-        live = standing.live if standing else None
-        changed = live.updated_at if live else None
+        deployment = _read(partial(client.deployments.get, deployment_id), unread)
+        name = deployment.name if deployment else None
+        releases = _read(partial(client.releases.list, deployment_id, until=shows_live), unread)
+        if releases is None:
+            return cls(deployment_id, name, unread=" ".join(unread))
+        live = Standing(deployment_id, releases).live
+        if live is None:
+            return cls(deployment_id, name)
         return cls(
             deployment_id,
-            deployment.name if deployment else None,
-            live.id if live else None,
-            changed.isoformat() if changed else None,
-            live.package_uuid if live else None,
-            "" if standing else " ".join(unread),
+            name,
+            live_release_id=live.id,
+            live_since=live.updated_at.isoformat() if live.updated_at else None,
+            live_package_uuid=live.package_uuid,
         )
 
     def as_text(self) -> str:
@@ -130,9 +131,10 @@ class Comparison:
         """Return it as lines of Markdown."""
         if self.difference is None:
             return ["**Changes of the package**", "", f"* Not compared: {code_span(self.why_not)}"]
-        live = {True: "it is live now", False: "the live release shows another package", None: ""}
-        known = live[self.shown_live]
-        note = f" ({known})" if known else ""
+        note = ""
+        if self.shown_live is not None:
+            live = "it is live now" if self.shown_live else "the live release shows another package"
+            note = f" ({live})"
         title = f"**Changes since package {code_span(self.difference.old.uuid)}**{note}"
         return [title, "", *self.difference.markdown_lines(_MOST_NAMED)]
 
@@ -168,10 +170,11 @@ class DryRunReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON, for XCom."""
-        lists = ("flows", "import_rule_changes", "deleted_objects")
-        plain = vars(self) | {key: shown_within(getattr(self, key), _MOST_NAMED) for key in lists}
-        for key in ("reads", "writes"):
-            plain[key] = [place.as_dict() for place in getattr(self, key)[:MOST_PLACES]]
+        plain = dict(vars(self))
+        for key in ("flows", "import_rule_changes", "deleted_objects"):
+            plain[key] = shown_within(plain[key], _MOST_NAMED)
+        plain["reads"] = [place.as_dict() for place in self.reads[:MOST_PLACES]]
+        plain["writes"] = [place.as_dict() for place in self.writes[:MOST_PLACES]]
         plain["scene"] = shown_within(asdict(self.scene)) if self.scene else None
         plain["comparison"] = self.comparison.as_dict() if self.comparison else None
         return plain
@@ -185,29 +188,16 @@ class DryRunReport:
         package = code_span(self.package_uuid)
         lines = [f"Import of package {package} (flows: {self._flows_in_markdown()})", ""]
         lines += self._about()
-        for title, entries in (("Problems", self.problems), ("Warnings", self.warnings)):
-            if entries:
-                lines += [
-                    f"**{title}**",
-                    "",
-                    *_bullets(entries),
-                    "",
-                ]
+        lines += _section("Problems", _bullets(self.problems))
+        lines += _section("Warnings", _bullets(self.warnings))
         lines += lines_of("Reads", self.reads)
         lines += lines_of("Writes", self.writes)
         if self.comparison:
             lines += [*self.comparison.lines(), ""]
-        lines += [
-            "**Changed by import rules**",
-            "",
-            *self._changes_in_markdown(),
-            "",
-        ]
+        lines += _section("Changed by import rules", self._changes_in_markdown())
         if not self.problems:
-            lines.append(
-                "The dry run found no"
-                f" problem{', only the warnings above' if self.warnings else ''}."
-            )
+            rest = ", only the warnings above" if self.warnings else ""
+            lines.append(f"The dry run found no problem{rest}.")
         return "\n".join(lines).strip()
 
     def _about(self) -> list[str]:
@@ -220,12 +210,19 @@ class DryRunReport:
     def _flows_in_markdown(self) -> str:
         names = ", ".join(map(code_span, self.flows[:MOST_ENTRIES]))
         more = len(self.flows) - MOST_ENTRIES
-        return f"{names} and {more} more" if more > 0 else names or "unknown"
+        if more > 0:
+            return f"{names} and {more} more"
+        return names or "unknown"
 
     def _changes_in_markdown(self) -> list[str]:
         if not self.import_rule_changes:
             return ["* unknown: the answer does not say"]
         return _bullets(_changes(self.import_rule_changes)) or ["* nothing"]
+
+
+def _section(title: str, bullets: Sequence[str]) -> list[str]:
+    """Return a list of Markdown under its title; nothing if the list is empty."""
+    return [f"**{title}**", "", *bullets, ""] if bullets else []
 
 
 def _bullets(entries: Sequence[str]) -> list[str]:
@@ -243,13 +240,12 @@ def _changes(changes: object) -> list[str]:
     """Describe ``importRuleChanges``. The API does not document what is in it."""
     if not isinstance(changes, dict):
         return [shown_json(changes, _MOST_CHARACTERS)]
-    told = [
-        f"{shown(kind)}: {shown_json(change, _MOST_CHARACTERS)}"
-        for kind, entries in changes.items()
-        for change in (entries if isinstance(entries, list) else [entries])
-        if change
-    ]
-    return _first(told)
+    lines = []
+    for kind, entries in changes.items():
+        for change in entries if isinstance(entries, list) else [entries]:
+            if change:
+                lines.append(f"{shown(kind)}: {shown_json(change, _MOST_CHARACTERS)}")
+    return _first(lines)
 
 
 def _first(entries: list[str]) -> list[str]:
@@ -282,16 +278,19 @@ def dry_run(
     :raises TrifactaError: the dry run could not be made
     """
 
+    def try_out() -> Mapping[str, Any]:
+        return client.releases.dry_run(deployment_id, package.body())
+
     def rules(kind: str) -> list[Any]:
         return [rule.rule for rule in client.import_rules.list(deployment_id, kind)]
 
     return Gate(
         client,
         package,
-        lambda: client.releases.dry_run(deployment_id, package.body()),
-        lambda: rules("object"),
-        _rule_to_write,
-        lambda: rules("value"),
+        try_out,
+        object_rules=partial(rules, "object"),
+        to_write=_rule_to_write,
+        value_rules=partial(rules, "value"),
         scene=scene,
         comparison=comparison,
     ).report()
@@ -333,30 +332,29 @@ class Gate:
         try:
             answer = self.try_out()
         except BadRequestError as error:
-            if (
-                not error.from_api
-            ):  # a gateway refuses the form of the request: that is no verdict on the package
+            # A gateway refuses the form of the request, which is no verdict on the package.
+            if not error.from_api:
                 raise
             problems.append(str(error))
         # The API does not document where a successful answer puts errors.
-        reported = [answer[key] for key in ("exception", "error", "errors") if answer.get(key)]
-        problems += [f"The dry run reports: {shown_json(one)}" for one in reported]
+        for key in ("exception", "error", "errors"):
+            if answer.get(key):
+                problems.append(f"The dry run reports: {shown_json(answer[key])}")
         dropped = dropped_objects(answer.get("deletedObjects"))
         if dropped:
             problems.append(f"The import would drop objects of the package: {shown_json(dropped)}.")
         unreadable: list[str] = []
         rules = self._rules(info.connections, unreadable)
         unmapped, unchecked = self._check_connections(info.connections, rules, unreadable)
-        freight, warnings = self._freight(rules, answer)
-        problems = _first(problems + unmapped)
-        found = _first(unchecked + warnings + self._not_compared)
-        for warning in found:
+        freight, unmoved = self._freight(rules, answer)
+        warnings = _first(unchecked + unmoved + self._not_compared)
+        for warning in warnings:
             log.warning("%s", warning)
         return DryRunReport(
             package_uuid=info.uuid,
             flows=info.flow_names,
-            problems=problems,
-            warnings=found,
+            problems=_first(problems + unmapped),
+            warnings=warnings,
             import_rule_changes=answer.get("importRuleChanges") or {},
             deleted_objects=answer.get("deletedObjects") or {},
             reads=freight.reads,
@@ -370,8 +368,8 @@ class Gate:
     def _not_compared(self) -> list[str]:
         if self.comparison is None or not self.comparison.why_not:
             return []
-        path, why = quoted(self.comparison.path), shown(self.comparison.why_not)
-        return [f"The package was not compared with {path}: {why}"]
+        path = quoted(self.comparison.path)
+        return [f"The package was not compared with {path}: {shown(self.comparison.why_not)}"]
 
     def _rules(self, connections: Sequence[PackageConnection], unreadable: list[str]) -> Rules:
         """Read what the import goes by, as far as the package needs it.
@@ -390,16 +388,16 @@ class Gate:
         if self.value_rules is None:
             freight = freight_of(self.package, rules)
             return freight, warnings_of(freight, "import into a workspace")
-        contents, unread = self.package.contents, list[str]()
+        contents = self.package.contents
+        unread: list[str] = []
         if contents.inputs or contents.outputs:
             rules = replace(rules, value_rules=_read(self.value_rules, unread))
-        freight, doubts = checked_with(
-            freight_of(self.package, rules), answer.get("importRuleChanges")
-        )
-        warnings = [*warnings_of(freight), *doubts]
+        freight = freight_of(self.package, rules)
+        freight, doubts = checked_with(freight, answer.get("importRuleChanges"))
+        warnings = warnings_of(freight) + doubts
         if unread:
-            what = "Whether import rules change the paths could not be checked."
-            warnings.append(" ".join([what, *unread]))
+            unchecked = "Whether import rules change the paths could not be checked."
+            warnings.append(" ".join([unchecked, *unread]))
         return freight, warnings
 
     def _check_connections(
@@ -415,9 +413,10 @@ class Gate:
         :param unreadable: why a part of that is not known
         :returns: the problems, and warnings about connections that could not be checked
         """
-        problems, unchecked = [], []
+        problems = []
+        unchecked = []
         for connection in connections:
-            problem = self._what_is_wrong(connection, rules.object_rules or [], rules.local)
+            problem = self._problem(connection, rules.object_rules or [], rules.local)
             if problem and not unreadable:
                 problems.append(problem)
             elif problem:
@@ -425,13 +424,13 @@ class Gate:
         if not unchecked:
             return problems, []
         names = listed(map(quoted, unchecked))
-        what = (
+        warning = (
             "Whether these connections of the package are mapped or exist here could not be"
             f" checked: {names}."
         )
-        return problems, [" ".join([what, *unreadable])]
+        return problems, [" ".join([warning, *unreadable])]
 
-    def _what_is_wrong(
+    def _problem(
         self,
         connection: PackageConnection,
         rules: Sequence[Mapping[str, Any]],
@@ -444,20 +443,22 @@ class Gate:
         :param local: the connections of the instance; None if they are unknown, and then every rule
             counts
         """
+        for known in local or []:
+            if connection.uuid and known.uuid == connection.uuid:
+                return None
         fitting = fitting_rules(connection, rules)
-        leading = [rule for rule in fitting if local is None or not leads_nowhere(rule, local)]
-        if leading or (connection.uuid and connection.uuid in {one.uuid for one in local or []}):
-            return None
-        named = (
-            f"{quoted(connection.name)} ({shown(connection.type)}, uuid {shown(connection.uuid)})"
-        )
-        what = f"The package's connection {named} does not exist here and"
+        for rule in fitting:
+            if local is None or not leads_nowhere(rule, local):
+                return None
+        uuid = shown(connection.uuid)
+        named = f"{quoted(connection.name)} ({shown(connection.type)}, uuid {uuid})"
+        problem = f"The package's connection {named} does not exist here and"
         if fitting:
             return (
-                f"{what} the object rule {shown_json(fitting[0])} leads to no connection that this"
-                " user can see. Correct its withCondition."
+                f"{problem} the object rule {shown_json(fitting[0])} leads to no connection that"
+                " this user can see. Correct its withCondition."
             )
-        return f"{what} {self.to_write(connection)}"
+        return f"{problem} {self.to_write(connection)}"
 
 
 def _read(read: Callable[[], T], unreadable: list[str]) -> T | None:
