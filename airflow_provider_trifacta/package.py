@@ -10,11 +10,22 @@ import json
 import logging
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .client.errors import PackageError
 from .client.texts import listed, shown, shown_within
-from .packages import Input, PackageReport, Target, compare, open_package, report_on
+from .packages import (
+    Input,
+    Output,
+    PackageConnection,
+    PackageReport,
+    Target,
+    compare,
+    open_package,
+    report_on,
+)
+
+_Flows = Mapping[int | None, str | None]
 
 #: Most rows of a section in print; ``--json`` has them all.
 _MOST_ROWS = 500
@@ -55,9 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"FAILED: {shown(error, _LONGEST_ERROR)}\n")
         return 1
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # a terminal may not know all characters of a name
+        # A terminal may not know all characters of a name.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.stdout.write(f"{text}\n")
     return 0
 
@@ -83,76 +93,76 @@ def as_text(report: PackageReport) -> str:
 
     :param report: the report
     """
-    flows = {flow.id: flow.name for flow in report.flows} if len(report.flows) > 1 else {}
-    at = report.exported_at
-    head: list[tuple[str, str | None]] = [
-        ("Package", report.package_uuid),
-        ("Exported", at.strftime("%Y-%m-%d %H:%M:%S %Z") if at else None),
-        ("Exporter", " ".join(filter(None, (report.product_version, report.edition)))),
-        ("Comment", report.comment),
-        ("Size", f"{report.size:,} bytes"),
-        ("SHA-256", report.sha256),
-    ]
-    lines = [shown(report.file), "", *_table([[name, value or "-"] for name, value in head])]
-    lines += _section(
-        "Flows", [[flow.name, "primary" if flow.primary else None] for flow in report.flows]
-    )
-    inputs = [[one.kind, one.name, flows.get(one.flow_id), _place(one)] for one in report.inputs]
-    lines += _section("Inputs", inputs)
-    if any(one.parameterised for one in report.inputs):
-        lines += [
-            "",
-            (
-                "Import rules do not change parameterised inputs: production reads them where they"
-                " are now"
-            ),
-        ]
-    lines += _section(
-        "Recipes", [[recipe.name, flows.get(recipe.flow_id)] for recipe in report.recipes]
-    )
-    outputs = [
-        [_kind(output.manual), output.recipe, flows.get(output.flow_id), *_target(target)]
-        for output in report.outputs
-        for target in output.targets or (None,)
-    ]
-    lines += _section("Outputs", outputs, len(report.outputs))
-    connections = [[one.name, one.type, one.vendor, one.uuid] for one in report.connections]
+    flows: dict[int | None, str | None] = {}
+    if len(report.flows) > 1:
+        flows = {flow.id: flow.name for flow in report.flows}
+    lines = [shown(report.file), "", *_table(_head(report))]
+    primary = [[flow.name, "primary" if flow.primary else None] for flow in report.flows]
+    lines += _section("Flows", primary)
+    lines += _section("Inputs", [_input(dataset, flows) for dataset in report.inputs])
+    if any(dataset.parameterised for dataset in report.inputs):
+        note = "Import rules do not change parameterised inputs"
+        lines += ["", f"{note}: production reads them where they are now"]
+    recipes = [[recipe.name, flows.get(recipe.flow_id)] for recipe in report.recipes]
+    lines += _section("Recipes", recipes)
+    targets: list[list[str | None]] = []
+    for output in report.outputs:
+        targets += _output(output, flows)
+    lines += _section("Outputs", targets, len(report.outputs))
+    connections = [_connection(connection) for connection in report.connections]
     lines += _section("Connections", connections)
-    rules = [one.rule for one in report.connections if one.rule]
+    rules = [connection.rule for connection in report.connections if connection.rule]
     if rules:
-        lines += [
-            "",
-            (
-                "Object import rules that map them, unless production has connections of the same"
-                " uuids"
-            ),
-        ]
+        note = "Object import rules that map them"
+        lines += ["", f"{note}, unless production has connections of the same uuids"]
         lines += [f"  {json.dumps(shown_within(rule))}" for rule in rules[:_MOST_ROWS]]
     if report.warnings:
-        lines += [
-            "",
-            "Warnings",
-            *(_entry(shown(warning, _LONGEST_ERROR)) for warning in report.warnings),
-        ]
+        lines += ["", "Warnings"]
+        lines += [_entry(shown(warning, _LONGEST_ERROR)) for warning in report.warnings]
     return "\n".join(lines)
 
 
-def _place(one: Input) -> str:
-    parameters = f"parameterised: {listed(one.parameters)}" if one.parameters else "parameterised"
-    return _at(one.path, _through(one.connection), parameters if one.parameterised else None)
+def _head(report: PackageReport) -> list[tuple[str, str]]:
+    exported_at = report.exported_at
+    exporter = filter(None, (report.product_version, report.edition))
+    return [
+        ("Package", report.package_uuid),
+        ("Exported", exported_at.strftime("%Y-%m-%d %H:%M:%S %Z") if exported_at else "-"),
+        ("Exporter", " ".join(exporter) or "-"),
+        ("Comment", report.comment or "-"),
+        ("Size", f"{report.size:,} bytes"),
+        ("SHA-256", report.sha256),
+    ]
+
+
+def _input(dataset: Input, flows: _Flows) -> list[str | None]:
+    how = [_through(dataset.connection)]
+    if dataset.parameterised and dataset.parameters:
+        how.append(f"parameterised: {listed(dataset.parameters)}")
+    elif dataset.parameterised:
+        how.append("parameterised")
+    flow = flows.get(dataset.flow_id)
+    return [dataset.kind, dataset.name, flow, _at(dataset.path, *how)]
+
+
+def _output(output: Output, flows: _Flows) -> list[list[str | None]]:
+    """Return a row for each target of an output; one if it writes nothing."""
+    start = [_kind(output.manual), output.recipe, flows.get(output.flow_id)]
+    if not output.targets:
+        return [[*start, "writes nothing", None]]
+    return [[*start, target.kind, _place(target)] for target in output.targets]
+
+
+def _connection(connection: PackageConnection) -> list[str | None]:
+    return [connection.name, connection.type, connection.vendor, connection.uuid]
 
 
 def _kind(manual: bool | None) -> str:
     return {True: "manual", False: "scheduled", None: "?"}[manual]
 
 
-def _target(target: Target | None) -> list[str | None]:
-    if target is None:
-        return ["writes nothing", None]
-    return [
-        target.kind,
-        _at(target.path, target.format, target.action, _through(target.connection)),
-    ]
+def _place(target: Target) -> str:
+    return _at(target.path, target.format, target.action, _through(target.connection))
 
 
 def _through(connection: str | None) -> str | None:
@@ -160,8 +170,9 @@ def _through(connection: str | None) -> str | None:
 
 
 def _at(path: str | None, *how: str | None) -> str:
+    place = path or "?"
     known = ", ".join(filter(None, how))
-    return f"{path or '?'} ({known})" if known else path or "?"
+    return f"{place} ({known})" if known else place
 
 
 def _section(
@@ -176,11 +187,22 @@ def _section(
 
 def _table(rows: Sequence[Sequence[str | None]]) -> Iterator[str]:
     """Align the columns. A column that is empty in all rows is left out."""
-    columns = [[shown(value or "") for value in column] for column in zip(*rows, strict=True)]
-    widths = [max(map(len, column)) for column in columns]
-    for row in zip(*columns, strict=True):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width)
-        yield "  ".join(cells).rstrip()
+    cells_of_rows = [list(map(_cell, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells_of_rows, strict=True)]
+    for cells in cells_of_rows:
+        yield _aligned(cells, widths)
+
+
+def _cell(text: str | None) -> str:
+    return shown(text or "")
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = []
+    for cell, width in zip(cells, widths, strict=True):
+        if width:
+            padded.append(cell.ljust(width))
+    return "  ".join(padded).rstrip()
 
 
 def _entry(text: str) -> str:

@@ -80,9 +80,7 @@ class FlowPackage:
         # The text of the definition is kept, and not the parsed one, which may be a hundred times
         # as large.
         self._definition, self._where, self.warnings = _read_package(file, self.size, shown(name))
-        self.info: PackageInfo = package_info(
-            parse_definition(self._definition, self._where), self._where
-        )
+        self.info: PackageInfo = package_info(self.parse(), self._where)
         for warning in self.warnings:
             log.warning("%s", warning)
 
@@ -101,7 +99,8 @@ class FlowPackage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # what was only read is whole, and another reason goes first
+        # What was only read is whole, and another reason to fail goes first.
+        with suppress(OSError):
             self._file.close()
 
     def body(
@@ -115,9 +114,13 @@ class FlowPackage:
             the upload
         :param fields: further parts of the form, by name
         """
-        file = (self._file, self.size, self.name)
         return MultipartFile(
-            *file, progress=progress, before_end=self._ensure_unchanged, fields=fields or {}
+            self._file,
+            self.size,
+            self.name,
+            progress=progress,
+            before_end=self._ensure_unchanged,
+            fields=fields or {},
         )
 
     def sha256(self) -> str:
@@ -133,7 +136,8 @@ class FlowPackage:
         return digest.hexdigest()
 
     def _ensure_unchanged(self) -> None:
-        now, before = os.fstat(self._file.fileno()), self._opened
+        now = os.fstat(self._file.fileno())
+        before = self._opened
         written = (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
         # A program can write and then set the old time of change, but not the time of that setting.
         # A file that was replaced as a whole loses its name, which sets that time too. It is still
@@ -167,12 +171,14 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
     try:
         file = open_regular(text)
     except (IsADirectoryError, SpecialFileError) as error:
-        words = f"{there} is not a regular file but {error}. Nothing was sent."
-        raise PackageNotFoundError(f"{words} Give the path of the ZIP.") from None
-    except FileNotFoundError:
-        advice = "Workers may not share a disk: put the package where every worker can read it."
         raise PackageNotFoundError(
-            f"There is no file {there}. Nothing was sent. {advice}"
+            f"{there} is not a regular file but {error}. Nothing was sent. Give the path of the"
+            " ZIP."
+        ) from None
+    except FileNotFoundError:
+        raise PackageNotFoundError(
+            f"There is no file {there}. Nothing was sent. Workers may not share a disk: put the"
+            " package where every worker can read it."
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise PackageNotFoundError(
@@ -187,7 +193,9 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
 
 def _cause(error: OSError | ValueError) -> str:
     """Return why a file cannot be opened, without its path."""
-    return shown((isinstance(error, OSError) and error.strerror) or error)
+    if isinstance(error, OSError) and error.strerror:
+        return shown(error.strerror)
+    return shown(error)
 
 
 class _Bounded:
@@ -197,9 +205,12 @@ class _Bounded:
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
-        self._file, self._name = file, name
+        self._file = file
+        self._name = name
         self.opening = True
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self.seek = file.seek
+        self.tell = file.tell
+        self.seekable = file.seekable
 
     def read(self, size: int = -1, /) -> bytes:
         if self.opening and size > MAX_DIRECTORY_SIZE:
@@ -224,13 +235,10 @@ def _read_package(file: BinaryIO, size: int, name: str) -> tuple[bytes, str, lis
             where = f"The flow definition {shown(member.filename)} in {name}"
             raw = _read_member(file, archive, member, name, where)
     except _DAMAGED as error:
-        raise PackageFormatError(
-            f"The package {name} is not a readable ZIP file"
-            + (
-                _what_it_is(file)
-                or f" ({shown(error)}). It may be incomplete: export the flow again."
-            )
-        ) from None
+        rest = _what_it_is(file)
+        if rest is None:
+            rest = f" ({shown(error)}). It may be incomplete: export the flow again."
+        raise PackageFormatError(f"The package {name} is not a readable ZIP file{rest}") from None
     return raw, where, warnings
 
 
@@ -242,16 +250,17 @@ def _what_it_is(file: BinaryIO) -> str | None:
         return None
 
 
-def _too_many_members(name: str, found: str) -> PackageTooLargeError:
+def _too_many_members(name: str, size: str) -> PackageTooLargeError:
     return PackageTooLargeError(
-        f"The package {name} has {found}, and at most {MAX_MEMBERS} members are read. {_BOMB}"
+        f"The package {name} has {size}, and at most {MAX_MEMBERS} members are read. {_BOMB}"
     )
 
 
 def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
-    if len(archive.infolist()) > MAX_MEMBERS:
-        raise _too_many_members(name, f"{len(archive.infolist())} members")
-    unpacked = sum(member.file_size for member in archive.infolist())
+    members = archive.infolist()
+    if len(members) > MAX_MEMBERS:
+        raise _too_many_members(name, f"{len(members)} members")
+    unpacked = sum(member.file_size for member in members)
     if unpacked > MAX_UNPACKED_SIZE and unpacked > MAX_RATIO * size:
         raise PackageTooLargeError(
             f"The package {name} would unpack from {size} to {unpacked} bytes, which no flow"
@@ -266,12 +275,14 @@ def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     It is at the root of the ZIP, or in one folder that holds everything: a person may zip an
     unpacked package again.
     """
-    members = [
-        one for one in archive.infolist() if not _is_folder(one) and not _is_left_behind(_path(one))
-    ]
-    definitions = [
-        member for member in members if member.filename.lower().endswith((".json", ".json5"))
-    ]
+    members = []
+    definitions = []
+    for member in archive.infolist():
+        if _is_folder(member) or _is_left_behind(member):
+            continue
+        members.append(member)
+        if member.filename.lower().endswith((".json", ".json5")):
+            definitions.append(member)
     if not definitions:
         raise PackageFormatError(
             f"The package {name} holds no flow definition (a .json or .json5 file) among its "
@@ -283,8 +294,9 @@ def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
             f"The package {name} holds {len(definitions)} flow definitions ({names}) and must hold"
             " one. Nothing was sent. Promote each exported ZIP by itself."
         )
-    folder = _path(definitions[0])[:-1]
-    if len(folder) > 1 or any(_path(member)[: len(folder)] != folder for member in members):
+    folder = _folder(definitions[0])
+    holds_all = all(_path(member)[: len(folder)] == folder for member in members)
+    if len(folder) > 1 or not holds_all:
         raise PackageFormatError(
             f"The package {name} was zipped again by hand: its flow definition"
             f" {shown(definitions[0].filename)} is in a folder. {SEND_THE_ORIGINAL}"
@@ -301,25 +313,41 @@ def _path(member: zipfile.ZipInfo) -> list[str]:
     return member.filename.replace("\\", "/").split("/")
 
 
-def _is_left_behind(path: list[str]) -> bool:
-    return "__MACOSX" in path[:-1] or path[-1].startswith("._") or path[-1] in _LEFT_BEHIND
+def _folder(member: zipfile.ZipInfo) -> list[str]:
+    return _path(member)[:-1]
+
+
+def _is_left_behind(member: zipfile.ZipInfo) -> bool:
+    """Tell whether a member is of a file manager."""
+    if "__MACOSX" in _folder(member):
+        return True
+    name = _path(member)[-1]
+    return name.startswith("._") or name in _LEFT_BEHIND
 
 
 def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo, name: str) -> list[str]:
     """Warn of what Trifacta does not put into a package."""
-    folder = _path(definition)[:-1]
-    members = archive.infolist()
-    foreign = [f"the folder {shown(folder[0])}"] if folder else []
-    if not folder and any(_is_folder(one) and "__MACOSX" not in _path(one) for one in members):
+    folder = _folder(definition)
+    foreign = []
+    if folder:
+        foreign.append(f"the folder {shown(folder[0])}")
+    elif any(map(_is_own_folder, archive.infolist())):
         foreign.append("a folder")
-    if any(_is_left_behind(_path(one)) for one in members):
+    if any(map(_is_left_behind, archive.infolist())):
         foreign.append("files of a file manager")
-    what = f"The package {name} was zipped again by hand: it holds {' and '.join(foreign)}."
-    advice = (
-        "It is sent unchanged, and the server may refuse it. Promote the ZIP that Trifacta"
+    if not foreign:
+        return []
+    warning = (
+        f"The package {name} was zipped again by hand: it holds {' and '.join(foreign)}."
+        " It is sent unchanged, and the server may refuse it. Promote the ZIP that Trifacta"
         " exported."
     )
-    return [f"{what} {advice}"] if foreign else []
+    return [warning]
+
+
+def _is_own_folder(member: zipfile.ZipInfo) -> bool:
+    """Tell whether a member is a folder, and none that a file manager made."""
+    return _is_folder(member) and "__MACOSX" not in _path(member)
 
 
 def _read_member(
@@ -331,20 +359,23 @@ def _read_member(
         )
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # With other methods Python unpacks pieces of any size, so memory has no limit.
-        words = f"is packed by the method {member.compress_type}, which Trifacta does not use"
-        raise PackageFormatError(f"{where} {words}. {SEND_THE_ORIGINAL}")
+        raise PackageFormatError(
+            f"{where} is packed by the method {member.compress_type}, which Trifacta does not use."
+            f" {SEND_THE_ORIGINAL}"
+        )
     try:
         with archive.open(member) as stream:
-            raw = stream.read(
-                MAX_DEFINITION_SIZE + 1
-            )  # the size in the ZIP's directory may be wrong
+            # The size in the ZIP's directory may be wrong.
+            raw = stream.read(MAX_DEFINITION_SIZE + 1)
     except _DAMAGED as error:
-        if what := _what_it_is(file):
+        rest = _what_it_is(file)
+        if rest is not None:
             raise PackageFormatError(
-                f"The package {name} is not a readable ZIP file{what}"
+                f"The package {name} is not a readable ZIP file{rest}"
             ) from None
-        words = f"{where} is damaged and cannot be unpacked ({shown(error)}). {EXPORT_AGAIN}"
-        raise PackageFormatError(words) from None
+        raise PackageFormatError(
+            f"{where} is damaged and cannot be unpacked ({shown(error)}). {EXPORT_AGAIN}"
+        ) from None
     if len(raw) > MAX_DEFINITION_SIZE:
         raise PackageTooLargeError(
             f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. {_BOMB}"

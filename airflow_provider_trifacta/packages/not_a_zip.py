@@ -34,9 +34,11 @@ def what_it_is(sample: bytes) -> str | None:
     """
     start = sample.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if start.startswith(b"PK"):
-        how = _damage(sample)
-        return how and (
-            f", because it was copied as text: {how}. Copy the original again in binary mode, or"
+        damage = _damage(sample)
+        if damage is None:
+            return None
+        return (
+            f", because it was copied as text: {damage}. Copy the original again in binary mode, or"
             " export the flow again."
         )
     text = start.decode("utf-8", "replace")
@@ -73,8 +75,11 @@ def _is_utf8(sample: bytes) -> bool:
 
 
 def _title(text: str) -> str | None:
-    found = _TITLE.search(text, 0, _TITLE_WITHIN)
-    return html.unescape(re.sub(r"<[^>]*>", " ", found[2])) if found else None
+    title = _TITLE.search(text, 0, _TITLE_WITHIN)
+    if title is None:
+        return None
+    without_tags = re.sub(r"<[^>]*>", " ", title[2])
+    return html.unescape(without_tags)
 
 
 def _json(text: str) -> str | None:
@@ -85,12 +90,8 @@ def _json(text: str) -> str | None:
     if not isinstance(document, Mapping):
         return None
     if "exception" in document:
-        said = document["exception"]
-        if isinstance(said, Mapping):
-            said = ": ".join(
-                one for key in ("name", "message") if isinstance(one := said.get(key), str) and one
-            )
-        return f" but the saved error of a server{_quoted(said)}. Export the flow again."
+        words = _words_of(document["exception"])
+        return f" but the saved error of a server{_quoted(words)}. Export the flow again."
     if "metadata" in document:
         return (
             " but a flow definition that was unpacked from one. Promote the ZIP that Trifacta"
@@ -99,6 +100,18 @@ def _json(text: str) -> str | None:
     return " but a JSON document. Export the flow again."
 
 
-def _quoted(text: object) -> str:
-    words = shown(text.encode("utf-8", "replace").decode()) if isinstance(text, str) else ""
+def _words_of(exception: object) -> str | None:
+    if not isinstance(exception, Mapping):
+        return exception if isinstance(exception, str) else None
+    words = []
+    for key in ("name", "message"):
+        text = exception.get(key)
+        if isinstance(text, str) and text:
+            words.append(text)
+    return ": ".join(words)
+
+
+def _quoted(text: str | None) -> str:
+    # A text of JSON may hold half of a surrogate pair.
+    words = shown((text or "").encode("utf-8", "replace").decode())
     return f" ({words})" if words else ""

@@ -54,12 +54,10 @@ class PackageReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON, with long texts cut."""
-        at = self.exported_at
-        told = {
-            **asdict(self),
-            "exported_at": at.isoformat(timespec="milliseconds") if at else None,
-        }
-        return dict(storable(shown_within(told)))
+        plain = asdict(self)
+        if self.exported_at:
+            plain["exported_at"] = self.exported_at.isoformat(timespec="milliseconds")
+        return dict(storable(shown_within(plain)))
 
 
 def report_on(package: FlowPackage) -> PackageReport:
@@ -68,17 +66,32 @@ def report_on(package: FlowPackage) -> PackageReport:
     :param package: the open package
     :raises PackageChangedError: the file was changed after it was opened
     """
-    info, contents = package.info, package.contents
-    known = {**vars(info), **vars(contents), "comment": comment_of(info.comment)}
-    known["connections"] = [
-        MappedConnection(**vars(one), rule=_mapping_rule(one)) for one in info.connections
+    info = package.info
+    contents = package.contents
+    warnings = [
+        _version_warning(info.product_version),
+        _run_warning(info.flows, contents.outputs),
     ]
-    known["warnings"] = [
-        *package.warnings,
-        *_version_warnings(info.product_version),
-        *_run_warnings(info.flows, contents.outputs),
-    ]
-    return PackageReport(package.name, package.size, package.sha256(), known.pop("uuid"), **known)
+    return PackageReport(
+        file=package.name,
+        size=package.size,
+        sha256=package.sha256(),
+        package_uuid=info.uuid,
+        exported_at=info.exported_at,
+        product_version=info.product_version,
+        edition=info.edition,
+        comment=comment_of(info.comment),
+        flows=info.flows,
+        inputs=contents.inputs,
+        recipes=contents.recipes,
+        outputs=contents.outputs,
+        connections=[_with_rule(connection) for connection in info.connections],
+        warnings=[*package.warnings, *filter(None, warnings)],
+    )
+
+
+def _with_rule(connection: PackageConnection) -> MappedConnection:
+    return MappedConnection(**vars(connection), rule=_mapping_rule(connection))
 
 
 def _mapping_rule(connection: PackageConnection) -> dict[str, Any] | None:
@@ -91,39 +104,41 @@ def _mapping_rule(connection: PackageConnection) -> dict[str, Any] | None:
     return {"tableName": "connections", "onCondition": condition, "withCondition": {"id": LOCAL_ID}}
 
 
-def _version_warnings(product_version: str | None) -> list[str]:
+def _version_warning(product_version: str | None) -> str | None:
     release = re.match(r"(\d{1,4})\.(\d{1,4})", product_version or "")
     if release is None:
-        unknown = (
+        return (
             "The package does not say which release exported it, so it is unknown which releases"
             " import it."
         )
-        return [unknown]
     if (int(release[1]), int(release[2])) < _NEW_DEFINITION:
-        what = (
+        return (
             f"Exported by {shown(product_version)}, before 6.8: only that release, build and"
-            " edition imports it."
+            " edition imports it. If production is another one, export the flow again from a newer"
+            " release."
         )
-        return [f"{what} If production is another one, export the flow again from a newer release."]
-    return []
+    return None
 
 
-def _run_warnings(flows: list[ContainedFlow], outputs: list[Output]) -> list[str]:
+def _run_warning(flows: list[ContainedFlow], outputs: list[Output]) -> str | None:
     primary = [flow for flow in flows if flow.primary]
     if not primary:
-        unknown = (
+        return (
             "The package does not say which flow is primary, and a deployment runs the primary"
             " flow."
         )
-        return [unknown]
     # An output that may be manual, and may be of this flow, counts: a false alarm would be worse.
     runnable = {output.flow_id for output in outputs if output.manual is not False}
-    without = [quoted(flow.name) for flow in primary if not {flow.id, None} & runnable]
-    if not without:
-        return []
+    without = [quoted(flow.name) for flow in primary if flow.id not in runnable]
+    if not without or None in runnable:
+        return None
     advice = "Add one in the source instance and export the flow again."
     if len(without) == 1:
-        what = f"The primary flow {without[0]} has no manual output"
-        return [f"{what}, so a deployment cannot run it. {advice}"]
-    what = "Primary flows have no manual output, so a deployment cannot run them"
-    return [f"{what}: {listed(without)}. {advice}"]
+        return (
+            f"The primary flow {without[0]} has no manual output, so a deployment cannot run it."
+            f" {advice}"
+        )
+    return (
+        "Primary flows have no manual output, so a deployment cannot run them:"
+        f" {listed(without)}. {advice}"
+    )
