@@ -45,7 +45,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
     if uri.query or uri.fragment:
         raise _refused(uri, "It has a query or a fragment.")
     deployment = _DEPLOYMENT.fullmatch(uri.path)
-    if not deployment:
+    if deployment is None:
         raise _refused(uri, "Its path does not end with /deployments/ID.")
     try:
         base_url = resolve_base_url(f"https://{uri.netloc}{deployment['base']}")

@@ -175,9 +175,11 @@ class _Memory:
         key = f"trifacta live release: {look.instance}/deployments/{self._deployment_id}"
         try:
             if key != self._key:
-                known = await self._read(key)
-                self._key, self._reported, self._unsaved = key, known, None
-                if known is None:
+                note = await self._read(key)
+                self._key = key
+                self._reported = note
+                self._unsaved = None
+                if note is None:
                     log.info("Deployment %s is looked at for the first time", self._deployment_id)
                     self._reported = self._unsaved = self._note_of(look)
             await self._save()
@@ -192,7 +194,8 @@ class _Memory:
 
         :param look: the look
         """
-        before, now = self._reported or {}, self._note_of(look)
+        before = self._reported or {}
+        now = self._note_of(look)
         self._reported = now
         if before.get("release_id") == now["release_id"]:
             return None
@@ -205,20 +208,19 @@ class _Memory:
                 log.warning("The change cannot be noted yet: %s", error)
 
         look.when_kept.append(keep)
+        live = look.live
         return {
             "deployment_id": self._deployment_id,
             "release_id": now["release_id"],
             "previous_release_id": before.get("release_id"),
-            "package_uuid": look.live.package_uuid if look.live else None,
-            "updated_at": _text_of(look.live.updated_at) if look.live else None,
+            "package_uuid": live.package_uuid if live else None,
+            "updated_at": _text_of(live.updated_at) if live else None,
             "previous_seen_at": before.get("seen_at"),
             "seen_at": now["seen_at"],
         }
 
     async def _read(self, key: str) -> Mapping[str, Any] | None:
-        """Return the note of the first asset that has one: an asset may be newer than the
-        others.
-        """
+        """Return the note of the first asset that has one: another may be newer."""
         for store in self._stores:
             note = await store.aget(key)
             if isinstance(note, Mapping):
@@ -280,7 +282,8 @@ class _Looks(SharedStreamProducer):
             self._deployment_id, tolerated_outage=math.inf, connected_before=True
         )
         loop = asyncio.get_running_loop()
-        due, spread = loop.time(), self._poke_interval * random.random()  # noqa: S311
+        due = loop.time()
+        spread = self._poke_interval * random.random()  # noqa: S311
         while True:
             poll = Poll(due, self._poke_interval, spread=spread)
             try:
@@ -288,11 +291,11 @@ class _Looks(SharedStreamProducer):
             except TimeoutError as error:
                 log.warning("%s", error)
                 is_sure = False
-            asked = loop.time() if poll.began is None else poll.began
+            asked_at = loop.time() if poll.began is None else poll.began
             if is_sure and self._polls.config is not None:
                 instance = self._polls.config.base_url.partition("://")[2]
                 yield _Look(instance, watch.live, datetime.now(timezone.utc))
-            due = max(asked + self._poke_interval, loop.time() + watch.retry_after)
+            due = max(asked_at + self._poke_interval, loop.time() + watch.retry_after)
             spread = 0.0
 
     async def _rest(self, *, is_refused: bool) -> None:
@@ -301,11 +304,13 @@ class _Looks(SharedStreamProducer):
         :param is_refused: whether the credentials were refused
         """
         config = self._polls.config
-        refused = sharing_key(config) if config and is_refused else None
-        for _ in range(_RESTS_OF_REFUSED if refused else 1):
+        if config is None or not is_refused:
             await asyncio.sleep(_REST)
-            key = await self._key_now() if refused else None
-            if key not in (None, refused):
+            return
+        refused = sharing_key(config)
+        for _ in range(_RESTS_OF_REFUSED):
+            await asyncio.sleep(_REST)
+            if await self._key_now() not in (None, refused):
                 return
 
     async def _key_now(self) -> str | None:

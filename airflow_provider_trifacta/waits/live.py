@@ -33,7 +33,10 @@ def _shows_live(releases: Any) -> bool:
 
 def _newest_live(releases: list[Release]) -> Release | None:
     """Return the live release; the newest, if a server shows several."""
-    return next((release for release in releases if release.active), None)
+    for release in releases:
+        if release.active:
+            return release
+    return None
 
 
 class LiveReleaseWatch(Watch):
