@@ -134,11 +134,11 @@ class JobGroups(Resource):
             jobs = list_all(self._transport, f"/v4/jobGroups/{job_group_id}/jobs", Job.from_json)
         except TrifactaError as error:
             return f"its jobs could not be read: {error}"
-        failed = next((job for job in jobs if job.status == "Failed"), None)
-        if not failed:
-            return "none of its jobs says why"
-        message = failed.message or "no message"
-        return self._transport.redact.excerpt(f"job {failed.id} ({failed.type}): {message}")
+        for job in jobs:
+            if job.status == "Failed":
+                message = job.message or "no message"
+                return self._transport.redact.excerpt(f"job {job.id} ({job.type}): {message}")
+        return "none of its jobs says why"
 
     def log(self, job_group_id: int) -> JobLog:
         """Return the last lines of the log of a job group (``GET /v4/jobGroups/:id/logs``, a ZIP

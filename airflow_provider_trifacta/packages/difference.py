@@ -168,7 +168,8 @@ def _flow_ids(parts: Sequence[Part]) -> dict[str | None, object]:
 
 def _share_a_flow(old: Sequence[Part], new: Sequence[Part]) -> bool:
     """Tell whether a flow has the same id in both packages, so that one instance exported both."""
-    ids = set(_flow_ids(old).values()) & set(_flow_ids(new).values())
+    ids = set(_flow_ids(old).values())
+    ids &= set(_flow_ids(new).values())
     return bool(ids - {None})
 
 
@@ -194,7 +195,9 @@ def _renamed(part: Part, names: Mapping[str | None, str | None]) -> Part:
     if part.flow not in names:
         return part
     flow = names[part.flow]
-    return replace(part, flow=flow, name=flow if part.what == "flow" else part.name)
+    if part.what == "flow":
+        return replace(part, flow=flow, name=flow)
+    return replace(part, flow=flow)
 
 
 def _paired(
@@ -248,18 +251,20 @@ def _by_name(parts: Sequence[Part]) -> dict[tuple[object, ...], Part]:
 def _changes(old: Part | None, new: Part | None) -> Iterator[PackageChange]:
     if new is None:
         if old is not None:
-            fields = _differing(old.fields, {})
-            yield PackageChange("removed", old.what, old.flow, old.name, fields)
+            yield _part_change("removed", old, _differing(old.fields, {}))
         return
     if old is None:
-        fields = _differing({}, new.fields)
-        yield PackageChange("added", new.what, new.flow, new.name, fields)
+        yield _part_change("added", new, _differing({}, new.fields))
         yield from _step_changes(new, [])
         return
     fields = _differing(old.fields, new.fields)
     if fields:
-        yield PackageChange("changed", new.what, new.flow, new.name, fields)
+        yield _part_change("changed", new, fields)
     yield from _step_changes(new, old.steps)
+
+
+def _part_change(kind: Kind, part: Part, fields: list[FieldChange]) -> PackageChange:
+    return PackageChange(kind, part.what, part.flow, part.name, fields)
 
 
 def _differing(old: Mapping[str, Compared], new: Mapping[str, Compared]) -> list[FieldChange]:
@@ -279,7 +284,9 @@ def _is_same(before: Compared | None, after: Compared | None) -> bool:
 
 
 def _field_change(name: str, before: Compared | None, after: Compared | None) -> FieldChange:
-    return FieldChange(name, before.words if before else None, after.words if after else None)
+    old_words = before.words if before else None
+    new_words = after.words if after else None
+    return FieldChange(name, old_words, new_words)
 
 
 def _step_changes(part: Part, old_steps: list[Compared]) -> Iterator[PackageChange]:
@@ -300,7 +307,8 @@ def _step_pairs(
     start = _count_of_same(old, new)
     old, new = old[start:], new[start:]
     end = _count_of_same(reversed(old), reversed(new))
-    old, new = old[: len(old) - end], new[: len(new) - end]
+    old = old[: len(old) - end]
+    new = new[: len(new) - end]
     for old_from, old_to, new_from, new_to in _different(old, new):
         old_number = start + old_from + 1
         new_number = start + new_from + 1

@@ -101,7 +101,8 @@ class _Reader:
         self.connection_names = {connection.id: connection.name for connection in info.connections}
         self.nodes: dict[int | None, _Node] = {}
         for flow_id, node in everywhere(self.data, "flownodes"):
-            self.nodes[id_in(node, "id")] = _Node(id_in(node, "scriptId"), flow_id)
+            script_id = id_in(node, "scriptId")
+            self.nodes[id_in(node, "id")] = _Node(script_id, flow_id)
 
     def parts(self) -> Iterator[Part]:
         """Read all parts."""
@@ -113,12 +114,17 @@ class _Reader:
         yield from self._parameters()
 
     def _flow(self, flow_id: int | None) -> str | None:
-        only = self.info.flows[0].name if len(self.info.flows) == 1 else None
+        flows = self.info.flows
+        only = flows[0].name if len(flows) == 1 else None
         return self.flow_names.get(flow_id, only)
 
     def _node_in(self, entry: _Entry, key: str) -> _Node:
         """Return the node whose id an entry has."""
         return self.nodes.get(id_in(entry, key), _NO_NODE)
+
+    def _name_at(self, node: _Node) -> str | None:
+        """Return the name of the recipe or dataset at a node."""
+        return self.script_names.get(node.script_id)
 
     def _flows(self) -> Iterator[Part]:
         primary = {flow.id: flow.primary for flow in self.info.flows}
@@ -166,7 +172,7 @@ class _Reader:
         """Return what each recipe reads from, by the id of its script."""
         sources_by_port: dict[int | None, list[tuple[int, str]]] = {}
         for _, edge in everywhere(self.data, "flowedges"):
-            source = self.script_names.get(self._node_in(edge, "inFlowNodeId").script_id)
+            source = self._name_at(self._node_in(edge, "inFlowNodeId"))
             script_id = self._node_in(edge, "outFlowNodeId").script_id
             if script_id is not None and source is not None:
                 port = id_in(edge, "outPortId") or 0
@@ -183,7 +189,7 @@ class _Reader:
             node = self.nodes.get(id_in(output, "flowNodeId"), _Node(None, flow_id))
             flow = self._flow(flow_id if node.flow_id is None else node.flow_id)
             kind = _KINDS_OF_OUTPUT.get(str(output.get("isAdhoc")), "unknown")
-            name = f"{self.script_names.get(node.script_id) or '?'} ({kind})"
+            name = f"{self._name_at(node) or '?'} ({kind})"
             fields = _fields(output, _OUTPUT) | _options(output)
             yield Part("output", flow, name, output_id, fields)
             for table, target in _targets_within(output):
@@ -195,7 +201,8 @@ class _Reader:
         """Return the targets before 6.8 with their tables, by the id of their output."""
         targets: dict[int | None, list[tuple[str, _Entry]]] = {}
         for table, target in _targets_within(self.data):
-            targets.setdefault(id_in(target, "outputObjectId"), []).append((table, target))
+            output_id = id_in(target, "outputObjectId")
+            targets.setdefault(output_id, []).append((table, target))
         return targets
 
     def _write_setting(self, flow: str | None, output: str, table: str, target: _Entry) -> Part:
@@ -214,7 +221,7 @@ class _Reader:
                 name = self.script_names.get(id_in(dataset, "parsingScriptId"))
                 yield from _parameters_of(dataset, "runParameters", flow_name, name)
             for output in rows_within(flow, "outputobjects"):
-                name = self.script_names.get(self._node_in(output, "flowNodeId").script_id)
+                name = self._name_at(self._node_in(output, "flowNodeId"))
                 for _, target in _targets_within(output):
                     yield from _parameters_of(target, "runParameters", flow_name, name)
         for _, override in everywhere(self.data, "flowrunparameteroverrides"):
