@@ -17,7 +17,7 @@ from ..client.calls import MultipartFile, Request
 from ..client.limits import DESCRIPTION, memory
 from ..client.transport import Transport
 from .answers import Answer, Answers, NotTestedError, need
-from .calls import CALLS, FOUND, NAMED, UNKNOWN, Call
+from .calls import CALLS, IDS_OF_INSTANCE, NAMED, UNKNOWN, Call
 from .package import FLOW_NAME, Package, write
 
 #: How often a deletion is tried, and seconds between two tries.
@@ -124,7 +124,8 @@ class Probe:
         for name in re.findall(r"{(\w+)}", call.path):
             why = "an earlier call failed" if self.name else self.read_only
             need(
-                name in self._ids, f"no {name.replace('_', ' ')} in sight" if name in FOUND else why
+                name in self._ids,
+                f"no {name.replace('_', ' ')} in sight" if name in IDS_OF_INSTANCE else why,
             )
         form = self._form(call) if call.upload else None
         json = {"name": self.name} if call.json is NAMED else call.json

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .answers import Answers, need, shape
@@ -36,86 +36,200 @@ _STATES = {
 }
 
 
-def _assume(name: str, mark: str, text: str, see: See, *values: Any) -> Item:
-    return Item(name, mark, text, values or (True, False), see, option=False)
+def _assume(
+    name: str, mark: str, text: str, see: See, values: tuple[Any, ...] = (True, False)
+) -> Item:
+    return Item(name, mark, text, values, see, option=False)
 
 
-def _fields(name: str, mark: str, text: str, fields: str, see: See) -> Item:
-    return Item(
-        name, mark, text, (" ".join(sorted(fields.split())),), lambda a: shape(see(a)), False, True
-    )
+def _fields(name: str, mark: str, text: str, see: See, fields: str) -> Item:
+    def see_fields(answers: Answers) -> str:
+        return shape(see(answers))
+
+    values = (" ".join(sorted(fields.split())),)
+    return Item(name, mark, text, values, see_fields, option=False, is_fields=True)
 
 
-def _live(when: str, *expected: bool) -> See:
-    """Tell whether the first and the second release are live as expected."""
-    keys = (f"first_{when}", f"second_{when}")
-    return lambda a: [a.body(key)["active"] is True for key in keys] == list(expected)
+# What makes a function that sees a value.
 
 
-def _hash_accepted(a: Answers) -> bool:
-    accepted = a.allowed("first")
-    need(a.package and a.package.invented, "needs a package of the probe's own")
-    return accepted
+def _has(field: str, key: str) -> See:
+    """Tell whether a success has a field."""
 
-
-def _includes_deleted(a: Answers) -> bool:
-    own = a.body("created")["id"]
-    need(not a["delete_deployment"].refused, "nothing deleted")
-    return any(row["id"] == own and row.get("deleted_at") for row in a.rows("with_deleted"))
-
-
-def _is_sorted(a: Answers) -> bool:
-    """Tell whether a list of releases is sorted as it was asked for, in both ways."""
-    several(a)
-    if a["releases_up"].refused or a["releases_down"].refused:
-        return a.allowed("releases_up") and a.allowed("releases_down")
-    return not descending(a.rows("releases_up")) and descending(a.rows("releases_down"))
-
-
-def _pages_on(a: Answers) -> bool:
-    """Tell whether an offset gives the next of the releases that come with a deployment."""
-    second = several(a)[1]
-    return [row["id"] for row in embedded(a, "embedded_next")] == [second["id"]]
-
-
-def _takes_options(a: Answers) -> bool:
-    several(a)
-    return a.allowed("embedded_options") and len(embedded(a, "embedded_options")) == 1
-
-
-def _takes_deleted(a: Answers) -> bool:
-    """Tell whether a list of releases knows ``includeDeleted``: its rows have
-    ``deleted_at`` [R].
-    """
-    if not a.allowed("releases_with_deleted"):
-        return False
-    rows = need(a.rows("releases_with_deleted"), "no release in sight")
-    return all("deleted_at" in row for row in rows)
-
-
-def _shows_deleted(rows_of: Callable[[Answers], Any]) -> See:
-    """Tell whether the release that the probe deleted is among some rows, with the time of that."""
-
-    def see(a: Answers) -> bool:
-        need(not a["delete_inactive"].refused, "nothing deleted")
-        deleted = a.body("first")["release"]["id"]
-        return any(row["id"] == deleted and row.get("deleted_at") for row in rows_of(a))
+    def see(answers: Answers) -> bool:
+        return field in answers.body(key)
 
     return see
 
 
-def _embeds_flows(a: Answers) -> bool:
-    """Tell whether flows come with a release: they do, or its associations name them."""
-    answer = a["flows_of_release"]
-    embeds = not answer.refused and "flows" in answer.body
-    names = associations_of(a)["release"]
-    need(embeds or names is not None or not answer.refused, f"HTTP {answer.status}")
-    return embeds or any("flow" in name.lower() for name in names or ())
+def _newest_first(key: str) -> See:
+    """Tell whether a list has its newest row first."""
+
+    def see(answers: Answers) -> bool:
+        return descending(answers.rows(key))
+
+    return see
 
 
-def _touched(before: See, after: See) -> See:
+def _live(when: str, *, first: bool, second: bool) -> See:
+    """Tell whether the first and the second release are live as expected."""
+
+    def see(answers: Answers) -> bool:
+        first_is_live = answers.body(f"first_{when}")["active"] is True
+        second_is_live = answers.body(f"second_{when}")["active"] is True
+        return (first_is_live, second_is_live) == (first, second)
+
+    return see
+
+
+def _touched(before: str, after: str) -> See:
     """Tell whether ``updatedAt`` of a release changed between two answers."""
-    return lambda a: before(a)["updatedAt"] != after(a)["updatedAt"]
+
+    def see(answers: Answers) -> bool:
+        return bool(answers.body(before)["updatedAt"] != answers.body(after)["updatedAt"])
+
+    return see
+
+
+def _shows_deleted(rows_of: Callable[[Answers], Sequence[Mapping[str, Any]]]) -> See:
+    """Tell whether the release that the probe deleted is among some rows, with the time of that."""
+
+    def see(answers: Answers) -> bool:
+        need(not answers["delete_inactive"].refused, "nothing deleted")
+        deleted = answers.body("first")["release"]["id"]
+        return _is_deleted_in(rows_of(answers), deleted)
+
+    return see
+
+
+def _is_deleted_in(rows: Sequence[Mapping[str, Any]], deleted: Any) -> bool:
+    return any(row["id"] == deleted and row.get("deleted_at") for row in rows)
+
+
+# What an instance and its lists show.
+
+
+def _shows_version(answers: Answers) -> bool:
+    return answers.body("spec") and answers.product is not None
+
+
+def _has_request_id(answers: Answers) -> bool:
+    return answers["person"].has_request_id
+
+
+def _states_are_known(answers: Answers) -> bool:
+    job_groups = need(answers.rows("job_groups"), "no job in sight")
+    return {job_group["status"] for job_group in job_groups} <= _STATES
+
+
+def _takes_execution_id(answers: Answers) -> bool:
+    return takes_key(answers, "/deployments/{id}/run")
+
+
+def _is_sorted(answers: Answers) -> bool:
+    """Tell whether a list of releases is sorted as it was asked for, in both ways."""
+    several(answers)
+    if answers["releases_up"].refused or answers["releases_down"].refused:
+        return answers.allowed("releases_up") and answers.allowed("releases_down")
+    up, down = answers.rows("releases_up"), answers.rows("releases_down")
+    return not descending(up) and descending(down)
+
+
+# What comes with a deployment or a release.
+
+
+def _embeds_releases(answers: Answers) -> bool:
+    return isinstance(answers.body("embedded")["releases"]["data"], list)
+
+
+def _pages_on(answers: Answers) -> bool:
+    """Tell whether an offset gives the next of the releases that come with a deployment."""
+    second = several(answers)[1]
+    page = embedded(answers, "embedded_next")
+    return [release["id"] for release in page] == [second["id"]]
+
+
+def _takes_options(answers: Answers) -> bool:
+    several(answers)
+    return answers.allowed("embedded_options") and len(embedded(answers, "embedded_options")) == 1
+
+
+def _embeds_flows(answers: Answers) -> bool:
+    """Tell whether flows come with a release: they do, or its associations name them."""
+    answer = answers["flows_of_release"]
+    if not answer.refused and "flows" in answer.body:
+        return True
+    names = associations_of(answers)["release"]
+    need(names is not None or not answer.refused, f"HTTP {answer.status}")
+    return any("flow" in name.lower() for name in names or ())
+
+
+# What imports and rules do.
+
+
+def _clears_rules(answers: Answers) -> bool:
+    answers.body("rules_replaced")
+    return not answers.rows("rules_left")
+
+
+def _takes_ids(answers: Answers) -> bool:
+    of_dry_run = answers.body("dry_run")["primaryFlowIds"]
+    return bool(of_dry_run != answers.body("first")["primaryFlowIds"])
+
+
+def _accepts_hash(answers: Answers) -> bool:
+    accepted = answers.allowed("first")
+    need(answers.package and answers.package.invented, "needs a package of the probe's own")
+    return accepted
+
+
+def _is_active_at_once(answers: Answers) -> bool:
+    return answers.body("first")["release"]["active"] is True
+
+
+def _is_updated_at_import(answers: Answers) -> bool:
+    release = answers.body("first")["release"]
+    return bool(release["updatedAt"] == release["createdAt"])
+
+
+def _is_listed_at_once(answers: Answers) -> bool:
+    release = answers.body("second")["release"]
+    return release["id"] in [listed["id"] for listed in answers.rows("at_once")]
+
+
+def _notes_changed(answers: Answers) -> bool:
+    return bool(answers.body("notes")["notes"] == NOTES)
+
+
+# What is deleted, and how it is shown.
+
+
+def _includes_deleted(answers: Answers) -> bool:
+    own = answers.body("created")["id"]
+    need(not answers["delete_deployment"].refused, "nothing deleted")
+    return _is_deleted_in(answers.rows("with_deleted"), own)
+
+
+def _takes_deleted(answers: Answers) -> bool:
+    """Tell whether a list of releases knows ``includeDeleted``: its rows have
+    ``deleted_at`` [R].
+    """
+    if not answers.allowed("releases_with_deleted"):
+        return False
+    releases = need(answers.rows("releases_with_deleted"), "no release in sight")
+    return all("deleted_at" in release for release in releases)
+
+
+def _deleted_in_list(answers: Answers) -> Sequence[Mapping[str, Any]]:
+    return answers.rows("deleted_listed")
+
+
+def _deleted_in_embed(answers: Answers) -> Sequence[Mapping[str, Any]]:
+    return embedded(answers, "deleted_embedded")
+
+
+def _deleted_by_itself(answers: Answers) -> Sequence[Mapping[str, Any]]:
+    return [answers.body("deleted_read")]
 
 
 _RELEASE = "id packageUuid notes active updatedAt createdAt deployment creator updater"
@@ -126,213 +240,338 @@ _LATEST = "id notes packageUuid active createdAt updatedAt"
 #: What the emulator and the client take for granted.
 ASSUMPTIONS = (
     _assume(
-        "version_shown",
-        "P",
-        "open-api-spec tells the version",
-        lambda a: a.body("spec") and a.product is not None,
+        name="version_shown",
+        mark="P",
+        text="open-api-spec tells the version",
+        see=_shows_version,
     ),
     _assume(
-        "request_id",
-        "P",
-        "answers have x-trifacta-request-id",
-        lambda a: a["person"].has_request_id,
-    ),
-    _assume("unknown_path", "P", "status for an unknown path", status("no_route"), 404),
-    _assume("other_method", "P", "status for another method", status("no_method"), 404, 405),
-    _assume("unknown_embed", "P", "status for an unknown embed", status("bad_embed"), 400),
-    _assume(
-        "roles_shown",
-        "I",
-        "the user's roles are shown",
-        lambda a: "authorizationRoles" in a.body("person"),
+        name="request_id",
+        mark="P",
+        text="answers have x-trifacta-request-id",
+        see=_has_request_id,
     ),
     _assume(
-        "flows_order", "R", "flows are listed newest first", lambda a: descending(a.rows("flows"))
-    ),
-    _assume("sort", "I", "lists take sort=-id", lambda a: descending(a.rows("sorted"))),
-    _assume(
-        "releases_route",
-        "R",
-        "GET releases exists",
-        by("all_releases", {200: True, 400: True, 403: True, 404: False}),
-    ),
-    _assume("sort_releases", "I", "a list of releases takes sort", _is_sorted),
-    _assume(
-        "states",
-        "P",
-        "states of job groups are known words",
-        lambda a: (
-            {row["status"] for row in need(a.rows("job_groups"), "no job in sight")} <= _STATES
-        ),
+        name="unknown_path",
+        mark="P",
+        text="status for an unknown path",
+        see=status("no_route"),
+        values=(404,),
     ),
     _assume(
-        "execution_id",
-        "?",
-        "a run takes x-execution-id, by open-api-spec",
-        lambda a: takes_key(a, "/deployments/{id}/run"),
-        False,
-        True,
-    ),
-    _assume("create_status", "I", "status of POST deployments", status("created"), 201),
-    _fields("create_fields", "I", "fields of that answer", _DEPLOYMENT, of("created")),
-    _fields(
-        "get_fields",
-        "I",
-        "fields of a deployment",
-        f"{_DEPLOYMENT} numReleases latestRelease",
-        of("deployment"),
-    ),
-    _fields("latest_fields", "?", "fields of `latestRelease`", _LATEST, latest),
-    _assume(
-        "embed",
-        "I",
-        "releases can be embedded",
-        lambda a: isinstance(a.body("embedded")["releases"]["data"], list),
-    ),
-    _assume("embed_offset", "?", "`offset` pages embedded releases", _pages_on),
-    _assume("embed_options", "P", "an embed takes options of its own", _takes_options),
-    _assume("release_flows", "?", "a release embeds its flows", _embeds_flows, False, True),
-    _assume("rename_status", "I", "status of PATCH deployments", status("renamed"), 200),
-    _fields("rename_fields", "I", "fields of that answer", "id updatedAt updater", of("renamed")),
-    _assume(
-        "run_manual",
-        "?",
-        "a run without a manual output",
-        allowed("run_first", "empty", "refuse", after="first"),
-        "refuse",
-        "empty",
-    ),
-    _assume("rules_status", "M", "status of PATCH import rules", status("rules"), 200),
-    _fields(
-        "rules_fields",
-        "M",
-        "fields of a replaced rule",
-        _RULE,
-        of("rules_replaced", "deleted", "data", 0),
+        name="other_method",
+        mark="P",
+        text="status for another method",
+        see=status("no_method"),
+        values=(404, 405),
     ),
     _assume(
-        "rules_cleared",
-        "I",
-        "an empty list removes all rules",
-        lambda a: (a.body("rules_replaced"), not a.rows("rules_left"))[1],
+        name="unknown_embed",
+        mark="P",
+        text="status for an unknown embed",
+        see=status("bad_embed"),
+        values=(400,),
+    ),
+    _assume(
+        name="roles_shown",
+        mark="I",
+        text="the user's roles are shown",
+        see=_has("authorizationRoles", "person"),
+    ),
+    _assume(
+        name="flows_order",
+        mark="R",
+        text="flows are listed newest first",
+        see=_newest_first("flows"),
+    ),
+    _assume(
+        name="sort",
+        mark="I",
+        text="lists take sort=-id",
+        see=_newest_first("sorted"),
+    ),
+    _assume(
+        name="releases_route",
+        mark="R",
+        text="GET releases exists",
+        see=by("all_releases", {200: True, 400: True, 403: True, 404: False}),
+    ),
+    _assume(
+        name="sort_releases",
+        mark="I",
+        text="a list of releases takes sort",
+        see=_is_sorted,
+    ),
+    _assume(
+        name="states",
+        mark="P",
+        text="states of job groups are known words",
+        see=_states_are_known,
+    ),
+    _assume(
+        name="execution_id",
+        mark="?",
+        text="a run takes x-execution-id, by open-api-spec",
+        see=_takes_execution_id,
+        values=(False, True),
+    ),
+    _assume(
+        name="create_status",
+        mark="I",
+        text="status of POST deployments",
+        see=status("created"),
+        values=(201,),
     ),
     _fields(
-        "rule_changes",
-        "?",
-        "fields of a change by a rule",
-        _CHANGE,
-        of("dry_value", "importRuleChanges", "value", 0),
-    ),
-    _assume(
-        "dry_run_release",
-        "?",
-        "a dry run answers a release",
-        lambda a: "release" in a.body("dry_run"),
-        False,
-        True,
-    ),
-    _assume(
-        "dry_run_ids",
-        "R",
-        "a dry run takes ids",
-        lambda a: a.body("dry_run")["primaryFlowIds"] != a.body("first")["primaryFlowIds"],
-    ),
-    _assume(
-        "any_part",
-        "P",
-        "a package in a part of any name",
-        allowed("dry_part", True, False, after="dry_run"),
-    ),
-    _assume("import_status", "R", "status of POST releases", status("first"), 201),
-    _fields("release_fields", "R", "fields of a new release", _RELEASE, of("first", "release")),
-    _assume("hash_accepted", "?", "the hash of a package is not checked", _hash_accepted),
-    _assume(
-        "active_at_once",
-        "R",
-        "a new release is active",
-        lambda a: a.body("first")["release"]["active"] is True,
-    ),
-    _assume(
-        "updated_at_import",
-        "I",
-        "`updatedAt` of a new release is its `createdAt`",
-        lambda a: (
-            a.body("first")["release"]["updatedAt"] == a.body("first")["release"]["createdAt"]
-        ),
-    ),
-    _assume("takes_over", "R", "the next one takes its place", _live("after", False, True)),
-    _assume("rolled_back", "I", "the earlier one can be activated", _live("back", True, False)),
-    _assume(
-        "touches_activated",
-        "I",
-        "activation touches `updatedAt`",
-        _touched(of("first_after"), of("first_back")),
-    ),
-    _assume(
-        "touches_replaced",
-        "I",
-        "activation touches `updatedAt` of the one before",
-        _touched(of("second_after"), of("second_back")),
-    ),
-    _assume(
-        "touches_deactivated",
-        "I",
-        "deactivation touches `updatedAt`",
-        _touched(of("first_back"), of("inactive")),
-    ),
-    _assume(
-        "listed_at_once",
-        "?",
-        "a list shows a new release at once",
-        lambda a: a.body("second")["release"]["id"] in [row["id"] for row in a.rows("at_once")],
+        name="create_fields",
+        mark="I",
+        text="fields of that answer",
+        see=of("created"),
+        fields=_DEPLOYMENT,
     ),
     _fields(
-        "patch_fields", "R", "fields of PATCH releases", "id updatedAt updater", of("activated")
+        name="get_fields",
+        mark="I",
+        text="fields of a deployment",
+        see=of("deployment"),
+        fields=f"{_DEPLOYMENT} numReleases latestRelease",
+    ),
+    _fields(
+        name="latest_fields",
+        mark="?",
+        text="fields of `latestRelease`",
+        see=latest,
+        fields=_LATEST,
     ),
     _assume(
-        "inactive_after_false",
-        "?",
-        "`active` after PATCH false",
-        of("inactive", "active"),
-        None,
-        False,
+        name="embed",
+        mark="I",
+        text="releases can be embedded",
+        see=_embeds_releases,
     ),
     _assume(
-        "notes_changed", "I", "notes can be changed", lambda a: a.body("notes")["notes"] == NOTES
-    ),
-    _assume("delete_status", "I", "status of DELETE releases", status("delete_inactive"), 204),
-    _assume(
-        "delete_deployment_status",
-        "I",
-        "status of DELETE deployments",
-        status("delete_deployment"),
-        204,
+        name="embed_offset",
+        mark="?",
+        text="`offset` pages embedded releases",
+        see=_pages_on,
     ),
     _assume(
-        "releases_deleted",
-        "M",
-        "releases go with their deployment",
-        allowed("deleted_release", False, True, after="delete_deployment"),
-    ),
-    _assume("includes_deleted", "R", "includeDeleted lists deleted deployments", _includes_deleted),
-    _assume("takes_deleted", "R", "a list of releases takes includeDeleted", _takes_deleted),
-    _assume(
-        "deleted_listed",
-        "R",
-        "includeDeleted lists deleted releases",
-        _shows_deleted(lambda a: a.rows("deleted_listed")),
+        name="embed_options",
+        mark="P",
+        text="an embed takes options of its own",
+        see=_takes_options,
     ),
     _assume(
-        "deleted_embedded",
-        "?",
-        "includeDeleted embeds deleted releases",
-        _shows_deleted(lambda a: embedded(a, "deleted_embedded")),
+        name="release_flows",
+        mark="?",
+        text="a release embeds its flows",
+        see=_embeds_flows,
+        values=(False, True),
     ),
     _assume(
-        "deleted_read",
-        "R",
-        "includeDeleted shows a deleted release",
-        _shows_deleted(lambda a: [a.body("deleted_read")]),
+        name="rename_status",
+        mark="I",
+        text="status of PATCH deployments",
+        see=status("renamed"),
+        values=(200,),
+    ),
+    _fields(
+        name="rename_fields",
+        mark="I",
+        text="fields of that answer",
+        see=of("renamed"),
+        fields="id updatedAt updater",
+    ),
+    _assume(
+        name="run_manual",
+        mark="?",
+        text="a run without a manual output",
+        see=allowed("run_first", "empty", "refuse", after="first"),
+        values=("refuse", "empty"),
+    ),
+    _assume(
+        name="rules_status",
+        mark="M",
+        text="status of PATCH import rules",
+        see=status("rules"),
+        values=(200,),
+    ),
+    _fields(
+        name="rules_fields",
+        mark="M",
+        text="fields of a replaced rule",
+        see=of("rules_replaced", "deleted", "data", 0),
+        fields=_RULE,
+    ),
+    _assume(
+        name="rules_cleared",
+        mark="I",
+        text="an empty list removes all rules",
+        see=_clears_rules,
+    ),
+    _fields(
+        name="rule_changes",
+        mark="?",
+        text="fields of a change by a rule",
+        see=of("dry_value", "importRuleChanges", "value", 0),
+        fields=_CHANGE,
+    ),
+    _assume(
+        name="dry_run_release",
+        mark="?",
+        text="a dry run answers a release",
+        see=_has("release", "dry_run"),
+        values=(False, True),
+    ),
+    _assume(
+        name="dry_run_ids",
+        mark="R",
+        text="a dry run takes ids",
+        see=_takes_ids,
+    ),
+    _assume(
+        name="any_part",
+        mark="P",
+        text="a package in a part of any name",
+        see=allowed("dry_part", True, False, after="dry_run"),
+    ),
+    _assume(
+        name="import_status",
+        mark="R",
+        text="status of POST releases",
+        see=status("first"),
+        values=(201,),
+    ),
+    _fields(
+        name="release_fields",
+        mark="R",
+        text="fields of a new release",
+        see=of("first", "release"),
+        fields=_RELEASE,
+    ),
+    _assume(
+        name="hash_accepted",
+        mark="?",
+        text="the hash of a package is not checked",
+        see=_accepts_hash,
+    ),
+    _assume(
+        name="active_at_once",
+        mark="R",
+        text="a new release is active",
+        see=_is_active_at_once,
+    ),
+    _assume(
+        name="updated_at_import",
+        mark="I",
+        text="`updatedAt` of a new release is its `createdAt`",
+        see=_is_updated_at_import,
+    ),
+    _assume(
+        name="takes_over",
+        mark="R",
+        text="the next one takes its place",
+        see=_live("after", first=False, second=True),
+    ),
+    _assume(
+        name="rolled_back",
+        mark="I",
+        text="the earlier one can be activated",
+        see=_live("back", first=True, second=False),
+    ),
+    _assume(
+        name="touches_activated",
+        mark="I",
+        text="activation touches `updatedAt`",
+        see=_touched("first_after", "first_back"),
+    ),
+    _assume(
+        name="touches_replaced",
+        mark="I",
+        text="activation touches `updatedAt` of the one before",
+        see=_touched("second_after", "second_back"),
+    ),
+    _assume(
+        name="touches_deactivated",
+        mark="I",
+        text="deactivation touches `updatedAt`",
+        see=_touched("first_back", "inactive"),
+    ),
+    _assume(
+        name="listed_at_once",
+        mark="?",
+        text="a list shows a new release at once",
+        see=_is_listed_at_once,
+    ),
+    _fields(
+        name="patch_fields",
+        mark="R",
+        text="fields of PATCH releases",
+        see=of("activated"),
+        fields="id updatedAt updater",
+    ),
+    _assume(
+        name="inactive_after_false",
+        mark="?",
+        text="`active` after PATCH false",
+        see=of("inactive", "active"),
+        values=(None, False),
+    ),
+    _assume(
+        name="notes_changed",
+        mark="I",
+        text="notes can be changed",
+        see=_notes_changed,
+    ),
+    _assume(
+        name="delete_status",
+        mark="I",
+        text="status of DELETE releases",
+        see=status("delete_inactive"),
+        values=(204,),
+    ),
+    _assume(
+        name="delete_deployment_status",
+        mark="I",
+        text="status of DELETE deployments",
+        see=status("delete_deployment"),
+        values=(204,),
+    ),
+    _assume(
+        name="releases_deleted",
+        mark="M",
+        text="releases go with their deployment",
+        see=allowed("deleted_release", False, True, after="delete_deployment"),
+    ),
+    _assume(
+        name="includes_deleted",
+        mark="R",
+        text="includeDeleted lists deleted deployments",
+        see=_includes_deleted,
+    ),
+    _assume(
+        name="takes_deleted",
+        mark="R",
+        text="a list of releases takes includeDeleted",
+        see=_takes_deleted,
+    ),
+    _assume(
+        name="deleted_listed",
+        mark="R",
+        text="includeDeleted lists deleted releases",
+        see=_shows_deleted(_deleted_in_list),
+    ),
+    _assume(
+        name="deleted_embedded",
+        mark="?",
+        text="includeDeleted embeds deleted releases",
+        see=_shows_deleted(_deleted_in_embed),
+    ),
+    _assume(
+        name="deleted_read",
+        mark="R",
+        text="includeDeleted shows a deleted release",
+        see=_shows_deleted(_deleted_by_itself),
     ),
 )
 ITEMS = (*OPTIONS, *ASSUMPTIONS)
