@@ -50,7 +50,7 @@ def _fields(name: str, mark: str, text: str, see: See, fields: str) -> Item:
     return Item(name, mark, text, values, see_fields, option=False, is_fields=True)
 
 
-# What makes a function that sees a value.
+# Each of these returns a function that finds a value.
 
 
 def _has(field: str, key: str) -> See:
@@ -106,7 +106,7 @@ def _is_deleted_in(rows: Sequence[Mapping[str, Any]], deleted: Any) -> bool:
     return any(row["id"] == deleted and row.get("deleted_at") for row in rows)
 
 
-# What an instance and its lists show.
+# The instance and its lists.
 
 
 def _shows_version(answers: Answers) -> bool:
@@ -131,11 +131,12 @@ def _is_sorted(answers: Answers) -> bool:
     several(answers)
     if answers["releases_up"].refused or answers["releases_down"].refused:
         return answers.allowed("releases_up") and answers.allowed("releases_down")
-    up, down = answers.rows("releases_up"), answers.rows("releases_down")
-    return not descending(up) and descending(down)
+    if descending(answers.rows("releases_up")):
+        return False
+    return descending(answers.rows("releases_down"))
 
 
-# What comes with a deployment or a release.
+# Objects that come with a deployment or a release.
 
 
 def _embeds_releases(answers: Answers) -> bool:
@@ -164,7 +165,7 @@ def _embeds_flows(answers: Answers) -> bool:
     return any("flow" in name.lower() for name in names or ())
 
 
-# What imports and rules do.
+# Imports and rules.
 
 
 def _clears_rules(answers: Answers) -> bool:
@@ -201,7 +202,7 @@ def _notes_changed(answers: Answers) -> bool:
     return bool(answers.body("notes")["notes"] == NOTES)
 
 
-# What is deleted, and how it is shown.
+# Deleted objects.
 
 
 def _includes_deleted(answers: Answers) -> bool:
@@ -211,9 +212,7 @@ def _includes_deleted(answers: Answers) -> bool:
 
 
 def _takes_deleted(answers: Answers) -> bool:
-    """Tell whether a list of releases knows ``includeDeleted``: its rows have
-    ``deleted_at`` [R].
-    """
+    """Tell whether a list of releases takes ``includeDeleted``: its rows have ``deleted_at`` [R]."""
     if not answers.allowed("releases_with_deleted"):
         return False
     releases = need(answers.rows("releases_with_deleted"), "no release in sight")
