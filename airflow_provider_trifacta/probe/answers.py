@@ -36,19 +36,19 @@ _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?")
 
 
 class NotTestedError(Exception):
-    """An item cannot be told. Its text says why, in words of this package alone."""
+    """The answers do not show an item. The text says why, in words of this package alone."""
 
 
-def need(found: Any, why: str) -> Any:
-    """Return what was found.
+def need(condition: Any, why: str) -> Any:
+    """Return what an item needs, such as a list that is not empty.
 
-    :param found: it, or nothing
+    :param condition: the object, or whether a condition holds
     :param why: why the item is not tested without it
-    :raises NotTestedError: it is nothing
+    :raises NotTestedError: it is empty or false
     """
-    if not found:
+    if not condition:
         raise NotTestedError(why)
-    return found
+    return condition
 
 
 class Answer(NamedTuple):
@@ -70,13 +70,18 @@ class Answer(NamedTuple):
     @property
     def by_api(self) -> bool:
         """Whether the API gave it: an error of what is in front of it has no ``exception``."""
-        in_own_words = isinstance(self.body, Mapping) and "exception" in self.body
-        return not self.is_page and (self.status < 400 or in_own_words)
+        if self.is_page:
+            return False
+        return self.status < 400 or self._has_exception
 
     @property
     def refused(self) -> bool:
         """Whether it says no, by its status or in its body."""
-        return self.status >= 400 or (isinstance(self.body, Mapping) and "exception" in self.body)
+        return self.status >= 400 or self._has_exception
+
+    @property
+    def _has_exception(self) -> bool:
+        return isinstance(self.body, Mapping) and "exception" in self.body
 
 
 @dataclass
@@ -99,16 +104,21 @@ class Answers:
     @property
     def safe_words(self) -> SafeWords:
         """Lets words of the instance's description pass, but none that names something there."""
-        bodies = [answer.body for key, answer in self.seen.items() if key != "spec"]
-        return SafeWords({*self.names, *_written_in(bodies)}, WORDS)
+        answers = dict(self.seen)
+        answers.pop("spec", None)
+        written = _written_in([answer.body for answer in answers.values()])
+        return SafeWords(self.names | written, WORDS)
 
     @property
     def product(self) -> tuple[int, int, int] | None:
         """The release of the instance, as its description tells."""
-        found = None
+        version = None
         with suppress(LookupError, TypeError):
-            found = _VERSION.match(self.seen["spec"].body["info"]["version"])
-        return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+            version = _VERSION.match(self.seen["spec"].body["info"]["version"])
+        if not version:
+            return None
+        major, minor, patch = version.groups(default="0")
+        return int(major), int(minor), int(patch)
 
     def __getitem__(self, key: str) -> Answer:
         need(key in self.seen, self.missing.get(key, "stopped before"))
@@ -116,8 +126,9 @@ class Answers:
 
     def body(self, key: str, *way: str | int) -> Any:
         """Return the JSON of a success, or the part of it at the end of a way."""
-        need(not self[key].refused, f"HTTP {self[key].status}")
-        return reduce(getitem, way, self[key].body)
+        answer = self[key]
+        need(not answer.refused, f"HTTP {answer.status}")
+        return reduce(getitem, way, answer.body)
 
     def rows(self, key: str) -> list[Mapping[str, Any]]:
         """Return the rows of a list."""
@@ -126,24 +137,28 @@ class Answers:
 
     def by_status(self, key: str, meaning: Mapping[int, Any]) -> Any:
         """Return what the status of an answer means. Other statuses say nothing."""
-        need(self[key].status in meaning, f"HTTP {self[key].status}")
-        return meaning[self[key].status]
+        status = self[key].status
+        need(status in meaning, f"HTTP {status}")
+        return meaning[status]
 
     def allowed(self, key: str) -> bool:
-        """Tell whether a request was accepted. A server that fails or asks for patience has not
-        decided.
+        """Tell whether a request was accepted.
+
+        A server that fails or asks for patience has not decided.
         """
-        need(
-            self[key].status < 500 and self[key].status not in (401, 429),
-            f"HTTP {self[key].status}",
-        )
-        return not self[key].refused
+        answer = self[key]
+        is_decided = answer.status < 500 and answer.status not in (401, 429)
+        need(is_decided, f"HTTP {answer.status}")
+        return not answer.refused
 
 
-def shape(value: Mapping[str, Any] | None) -> str:
+def shape(entity: Mapping[str, Any] | None) -> str:
     """Return the names of an object's fields, as far as documents have them."""
-    fields = set(value or ())  # a body may be empty
-    return " ".join([*sorted(WORDS & fields), *["other"] * bool(fields - WORDS)])
+    fields = set(entity or ())  # a body may be empty
+    names = sorted(WORDS & fields)
+    if fields - WORDS:
+        names.append("other")
+    return " ".join(names)
 
 
 def of_spec(answers: Answers, method: str, path: str, *keys: str) -> Any:
@@ -157,13 +172,13 @@ def of_spec(answers: Answers, method: str, path: str, *keys: str) -> Any:
     :raises NotTestedError: the description does not say it
     """
     spec = answers.body("spec")
-    found: Any = spec["paths"]
+    part: Any = spec["paths"]
     try:
-        for key in (_place_of(path, found), method, *keys):
-            found = followed(found[key], spec)
+        for key in (_place_of(path, part), method, *keys):
+            part = followed(part[key], spec)
     except (LookupError, TypeError):
         raise NotTestedError("not in open-api-spec") from None
-    return found
+    return part
 
 
 def parameters_of(answers: Answers, method: str, path: str) -> list[Mapping[str, Any]]:
@@ -176,14 +191,19 @@ def parameters_of(answers: Answers, method: str, path: str) -> list[Mapping[str,
     """
     spec = answers.body("spec")
     operation = of_spec(answers, method, path)
-    beside = spec["paths"][_place_of(path, spec["paths"])].get("parameters", [])
-    return [followed(parameter, spec) for parameter in (*beside, *operation.get("parameters", ()))]
+    paths = spec["paths"]
+    of_path = paths[_place_of(path, paths)].get("parameters", [])
+    of_operation = operation.get("parameters", ())
+    return [followed(parameter, spec) for parameter in (*of_path, *of_operation)]
 
 
 def _place_of(path: str, paths: Mapping[str, Any]) -> str:
     """Find a path of the description: it may lack the ``/v4``, and name its ids in another way."""
     wanted = _plain(path)
-    return next((place for place in paths if _plain(place) == wanted), path)
+    for place in paths:
+        if _plain(place) == wanted:
+            return place
+    return path
 
 
 def _plain(path: str) -> str:
@@ -191,16 +211,19 @@ def _plain(path: str) -> str:
 
 
 def _written_in(bodies: list[Any]) -> set[str]:
-    """Return the texts that people wrote, in lower case."""
+    """Return the texts that people wrote, in lower case, and the names of their addresses."""
     written: set[str] = set()
-    open_values = list(bodies)
-    while open_values:
-        value = open_values.pop()
-        if isinstance(value, Mapping):
-            open_values += [part for name, part in value.items() if name not in _OF_VENDOR]
-            texts = [value.get(name) for name in _WRITTEN]
-            for text in (text.lower() for text in texts if isinstance(text, str)):
-                written |= {text, text.partition("@")[0]}
-        elif isinstance(value, list):
-            open_values += value
+    unread = list(bodies)
+    while unread:
+        part = unread.pop()
+        if isinstance(part, list):
+            unread += part
+        elif isinstance(part, Mapping):
+            for name, value in part.items():
+                if name not in _OF_VENDOR:
+                    unread.append(value)
+                if name in _WRITTEN and isinstance(value, str):
+                    text = value.lower()
+                    user, _, _ = text.partition("@")
+                    written |= {text, user}
     return written

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .answers import Answers
-from .structure import associations, structure
+from .structure import SafeWords, associations, structure
 
 #: Calls whose refusal lists the associations of an object: of an object, or else of a list.
 _REFUSALS = {
@@ -23,12 +23,17 @@ def associations_of(answers: Answers) -> dict[str, list[str] | None]:
     :returns: names of associations by the kind of the object; None where no answer lists them
     """
     words = answers.safe_words
-    listed: dict[str, list[str] | None] = {}
-    for kind, keys in _REFUSALS.items():
-        bodies = [answers.seen[key].body for key in keys if key in answers.seen]
-        lists = [names for body in bodies if (names := associations(body, words)) is not None]
-        listed[kind] = lists[0] if lists else None
-    return listed
+    return {kind: _listed_by(answers, keys, words) for kind, keys in _REFUSALS.items()}
+
+
+def _listed_by(answers: Answers, keys: tuple[str, ...], words: SafeWords) -> list[str] | None:
+    """Return the associations that the first of some answers lists."""
+    for key in keys:
+        if key in answers.seen:
+            names = associations(answers.seen[key].body, words)
+            if names is not None:
+                return names
+    return None
 
 
 def description_of(answers: Answers) -> dict[str, Any] | None:

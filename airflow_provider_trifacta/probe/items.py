@@ -212,7 +212,7 @@ def _includes_deleted(answers: Answers) -> bool:
 
 
 def _takes_deleted(answers: Answers) -> bool:
-    """Tell whether a list of releases takes ``includeDeleted``: its rows have ``deleted_at`` [R]."""
+    """Tell whether a list of releases takes ``includeDeleted``: rows have ``deleted_at`` [R]."""
     if not answers.allowed("releases_with_deleted"):
         return False
     releases = need(answers.rows("releases_with_deleted"), "no release in sight")

@@ -15,6 +15,7 @@ from .items import ITEMS
 
 Verdict = Literal["confirmed", "refuted", "not tested"]
 _ROLES = ("admin", "deployment", "wrangler", "dataAdmin", "user")
+_HEADINGS = ("VERDICT", "ITEM", "MARK", "OUR READING", "SEEN", "ABOUT")
 #: Rows that tell an order. More are not reported, because strangers read the report.
 _ENOUGH = 2
 
@@ -50,23 +51,28 @@ def _judge(item: Item, answers: Answers) -> Finding:
         return Finding(item, "not tested", why=str(error))
     except Exception:  # of many kinds: an answer may have any shape
         return Finding(item, "not tested", why="nothing there, or of another shape")
-    return Finding(item, "confirmed" if _same(seen, item.values[0]) else "refuted", seen)
+    verdict: Verdict = "confirmed" if _same(seen, item.values[0]) else "refuted"
+    return Finding(item, verdict, seen)
 
 
-def _same(one: Any, other: Any) -> bool:
-    return bool(one == other) and type(one) is type(other)
+def _same(seen: Any, value: Any) -> bool:
+    """Tell whether two values are equal, where True is not 1."""
+    return bool(seen == value) and type(seen) is type(value)
+
+
+def _is_value_of(item: Item, seen: Any) -> bool:
+    return any(_same(seen, value) for value in item.values)
 
 
 def _closed(item: Item, seen: Any) -> Any:
-    """Let nothing pass but values of the item, a status, and names of fields that
-    documents have.
-    """
-    if any(_same(seen, value) for value in item.values) or (
-        isinstance(seen, int) and 100 <= seen < 600
-    ):
+    """Let only values of the item, a status, and names of documented fields pass."""
+    if _is_value_of(item, seen) or seen is None or isinstance(seen, bool):
         return seen
-    is_fields = isinstance(seen, str) and set(seen.split()) <= WORDS | {"other"}
-    return seen if is_fields or seen is None or isinstance(seen, bool) else "other"
+    if isinstance(seen, int):
+        is_safe = 100 <= seen < 600
+    else:
+        is_safe = isinstance(seen, str) and set(seen.split()) <= WORDS | {"other"}
+    return seen if is_safe else "other"
 
 
 def as_json(answers: Answers, findings: Sequence[Finding]) -> dict[str, Any]:
@@ -79,21 +85,28 @@ def as_json(answers: Answers, findings: Sequence[Finding]) -> dict[str, Any]:
         API
     """
     product = _product(answers)
-    told = [one for one in findings if one.item.option and one.verdict != "not tested"]
-    options = {
-        one.item.name: one.seen
-        for one in told
-        if any(_same(one.seen, value) for value in one.item.values)
-    }
+    options: dict[str, Any] = {}
+    if product:
+        options["product_version"] = product
+    for finding in findings:
+        if _is_an_option(finding):
+            options[finding.item.name] = finding.seen
     return {
         "probe": __version__,
         "product_version": product,
-        "options": {**({"product_version": product} if product else {}), **options},
+        "options": options,
         "scene": {name: _or_none(look, answers) for name, look in _SCENE.items()},
-        "items": [_entry(one) for one in findings],
+        "items": [_entry(finding) for finding in findings],
         "associations": associations_of(answers),
         "description": description_of(answers),
     }
+
+
+def _is_an_option(finding: Finding) -> bool:
+    """Tell whether the emulator can be switched to what was seen."""
+    if not finding.item.option or finding.verdict == "not tested":
+        return False
+    return _is_value_of(finding.item, finding.seen)
 
 
 def _or_none(look: Callable[[Answers], Any], answers: Answers) -> Any:
@@ -101,17 +114,48 @@ def _or_none(look: Callable[[Answers], Any], answers: Answers) -> Any:
         return look(answers)
 
 
-def _entry(one: Finding) -> dict[str, Any]:
-    told = {"why": one.why} if one.why else {"seen": one.seen}
-    return {"item": one.item.name, "evidence": one.item.mark, "verdict": one.verdict, **told}
+def _entry(finding: Finding) -> dict[str, Any]:
+    item = finding.item
+    entry: dict[str, Any] = {
+        "item": item.name,
+        "evidence": item.mark,
+        "verdict": finding.verdict,
+    }
+    if finding.why:
+        entry["why"] = finding.why
+    else:
+        entry["seen"] = finding.seen
+    return entry
+
+
+def _roles(answers: Answers) -> list[str]:
+    roles = roles_of(answers)
+    return [role for role in _ROLES if role in roles]
+
+
+def _flows(answers: Answers) -> int:
+    return min(len(answers.rows("flows")), _ENOUGH)
+
+
+def _deployments(answers: Answers) -> int:
+    return min(len(answers.rows("deployments")), _ENOUGH)
+
+
+def _releases(answers: Answers) -> int:
+    counts: list[int] = [deployment["numReleases"] for deployment in answers.rows("deployments")]
+    return min(max(counts), _ENOUGH)
+
+
+def _job_groups(answers: Answers) -> int:
+    return min(len(answers.rows("job_groups")), 1)
 
 
 _SCENE: dict[str, Callable[[Answers], Any]] = {
-    "roles": lambda a: [one for one in _ROLES if one in roles_of(a)],
-    "flows": lambda a: min(len(a.rows("flows")), _ENOUGH),
-    "deployments": lambda a: min(len(a.rows("deployments")), _ENOUGH),
-    "releases": lambda a: min(max(row["numReleases"] for row in a.rows("deployments")), _ENOUGH),
-    "job_groups": lambda a: min(len(a.rows("job_groups")), 1),
+    "roles": _roles,
+    "flows": _flows,
+    "deployments": _deployments,
+    "releases": _releases,
+    "job_groups": _job_groups,
 }
 
 
@@ -121,34 +165,42 @@ def as_text(answers: Answers, findings: Sequence[Finding]) -> Iterator[str]:
     :param answers: all answers
     :param findings: what :func:`judge` returned
     """
-    found = [one.verdict for one in findings]
-    counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in get_args(Verdict))
-    yield f"Trifacta {_product(answers) or 'of unknown version'}: {counts}"
-    rows = [("VERDICT", "ITEM", "MARK", "OUR READING", "SEEN", "ABOUT")]
-    for one in findings:
-        reading, seen = _written(one.item.values[0]), one.why or _written(one.seen)
-        if one.item.is_fields:
-            reading, seen = "documented fields", one.why or _difference(one)
-        rows.append(
-            (one.verdict, one.item.name, f"[{one.item.mark}]", reading, seen, one.item.text)
-        )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    verdicts = [finding.verdict for finding in findings]
+    counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in get_args(Verdict)]
+    product = _product(answers) or "of unknown version"
+    yield f"Trifacta {product}: {', '.join(counts)}"
+    table = [_HEADINGS, *(_cells(finding) for finding in findings)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        yield "  ".join(padded).rstrip()
+
+
+def _cells(finding: Finding) -> tuple[str, ...]:
+    item = finding.item
+    if item.is_fields:
+        reading = "documented fields"
+        seen = finding.why or _difference(finding)
+    else:
+        reading = _written(item.values[0])
+        seen = finding.why or _written(finding.seen)
+    return (finding.verdict, item.name, f"[{item.mark}]", reading, seen, item.text)
 
 
 def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _difference(one: Finding) -> str:
-    ours, seen = set(one.item.values[0].split()), set(str(one.seen).split())
-    changes = [
-        *(f"-{name}" for name in sorted(ours - seen)),
-        *(f"+{name}" for name in sorted(seen - ours)),
-    ]
-    return " ".join(changes) or "documented fields"
+def _difference(finding: Finding) -> str:
+    """Return the names of fields that are seen and not in our reading, or the other way round."""
+    ours = set(finding.item.values[0].split())
+    seen = set(str(finding.seen).split())
+    missing = [f"-{name}" for name in sorted(ours - seen)]
+    added = [f"+{name}" for name in sorted(seen - ours)]
+    return " ".join(missing + added) or "documented fields"
 
 
 def _product(answers: Answers) -> str | None:
-    return ".".join(map(str, answers.product)) if answers.product else None
+    if answers.product is None:
+        return None
+    return ".".join(map(str, answers.product))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 from typing import Any
 
 #: Stands for a word that may not leave.
@@ -61,6 +60,7 @@ _MEDIA_TYPES = frozenset(
 )
 _STATUS = re.compile(r"[1-5](?:[0-9]{2}|XX)|default")
 _SWITCHES = ("nullable", "deprecated", "readOnly", "writeOnly")
+_NESTED = ("items", "additionalProperties")
 _COMBINATIONS = ("allOf", "oneOf", "anyOf")
 #: Where a description of either generation (OpenAPI 3, Swagger 2) keeps its schemas.
 _SCHEMA = re.compile(r"#/(?:components/schemas|definitions)/([^/]{1,100})")
@@ -89,17 +89,22 @@ class SafeWords:
         """
         if not isinstance(text, str) or text.lower() in self._private:
             return OTHER
-        parts = re.split(f"[{re.escape(separators)}]", text) if separators else [text]
-        safe = len(parts) <= _MOST_PARTS and all(map(self._is_safe, parts))
-        return text if safe else OTHER
+        parts = [text]
+        if separators:
+            parts = re.split(f"[{re.escape(separators)}]", text)
+        if len(parts) > _MOST_PARTS:
+            return OTHER
+        return text if all(map(self._is_safe, parts)) else OTHER
 
     def _is_safe(self, part: str) -> bool:
-        return bool(_WORD.fullmatch(part)) and part.lower() not in self._private
+        if part.lower() in self._private:
+            return False
+        return _WORD.fullmatch(part) is not None
 
     def words(self, texts: object, separators: str = "") -> list[str]:
         """Return the words of a list, each once."""
-        entries = texts if isinstance(texts, list) else []
-        return list(dict.fromkeys(self.word(text, separators) for text in entries))
+        words = [self.word(text, separators) for text in _list(texts)]
+        return _each_once(words)
 
 
 def associations(body: object, words: SafeWords) -> list[str] | None:
@@ -109,14 +114,22 @@ def associations(body: object, words: SafeWords) -> list[str] | None:
     :param words: lets safe words pass
     :returns: the names; None if the answer does not list them
     """
-    exception = body.get("exception") if isinstance(body, Mapping) else None
+    if not isinstance(body, Mapping):
+        return None
+    exception = body.get("exception")
     texts = exception.values() if isinstance(exception, Mapping) else [exception]
     for text in texts:
         if isinstance(text, str) and ASSOCIATIONS in text:
-            sentence = _STOP.split(text.partition(ASSOCIATIONS)[2])[0]
-            names = [name.strip().rstrip(".") for name in sentence.split(",", _MOST_ASSOCIATIONS)]
-            return words.words(names[:_MOST_ASSOCIATIONS], ".")
+            return words.words(_names_after_associations(text), ".")
     return None
+
+
+def _names_after_associations(text: str) -> list[str]:
+    """Return the names of the list in a refusal, which ends with the sentence."""
+    _, _, rest = text.partition(ASSOCIATIONS)
+    sentence = _STOP.split(rest)[0]
+    names = sentence.split(",", _MOST_ASSOCIATIONS)[:_MOST_ASSOCIATIONS]
+    return [name.strip().rstrip(".") for name in names]
 
 
 def structure(description: object, words: SafeWords) -> dict[str, Any]:
@@ -130,23 +143,23 @@ def structure(description: object, words: SafeWords) -> dict[str, Any]:
     return _Copy(description, words).whole()
 
 
-def followed(value: Any, description: Any) -> Any:
+def followed(part: Any, description: Any) -> Any:
     """Follow a reference to another place of the description.
 
-    :param value: the reference as ``{"$ref": "#/a/b"}``, or anything else
+    :param part: the reference as ``{"$ref": "#/a/b"}``, or anything else
     :param description: the description
-    :returns: what stands there, or the value itself
+    :returns: what stands there, or the part itself
     :raises LookupError: there is no such place
     :raises TypeError: there is no such place
     """
     for _ in range(_MOST_REFERENCES):
-        reference = value.get("$ref") if isinstance(value, Mapping) else None
+        reference = part.get("$ref") if isinstance(part, Mapping) else None
         if not isinstance(reference, str):
             break
-        value = description
-        for part in reference.removeprefix("#/").split("/"):
-            value = value[part.replace("~1", "/").replace("~0", "~")]
-    return value
+        part = description
+        for name in reference.removeprefix("#/").split("/"):
+            part = part[name.replace("~1", "/").replace("~0", "~")]
+    return part
 
 
 class _Copy:
@@ -155,6 +168,7 @@ class _Copy:
     def __init__(self, description: object, words: SafeWords) -> None:
         self._description = description
         self._safe = words
+        #: Words that still fit.
         self._left = _MOST_WORDS
         self._cut = False
         #: Names of schemas that the copy refers to, in the order of their use, and where each
@@ -162,65 +176,76 @@ class _Copy:
         self._schemas: dict[str, Mapping[str, str]] = {}
 
     def whole(self) -> dict[str, Any]:
-        paths = {path: self._operations(item) for path, item in self._entries(self._paths())}
+        paths: dict[str, Any] = {}
+        for path, item in self._entries(self._paths()):
+            paths[path] = self._operations(item)
         schemas: dict[str, Any] = {}
         # A schema may refer to others, so the list grows while it is read.
         while len(schemas) < len(self._schemas) and self._spend():
-            name = next(islice(self._schemas, len(schemas), None))
-            schemas[name] = self._schema(self._followed(self._schemas[name]), 0)
+            name = list(self._schemas)[len(schemas)]
+            schema = self._followed(self._schemas[name])
+            schemas[name] = self._schema(schema, 0)
         return {"paths": paths, "components": {"schemas": schemas}, "cut": self._cut}
 
     def _paths(self) -> dict[str, Any]:
         """Return the paths of the areas, those of deployments first."""
-        chosen: list[tuple[int, str, Any]] = []
+        by_area: dict[str, dict[str, Any]] = {area: {} for area in _AREAS}
         for path, item in _of(self._description, "paths").items():
             parts = [part for part in str(path).split("/") if part]
-            area = [part for part in parts if part.lower() != "v4"][:1]
-            if area and area[0].lower() in _AREAS:
-                number = _AREAS.index(area[0].lower())
-                path = "".join(f"/{self._path_part(part)}" for part in parts)
-                chosen.append((number, path, item))
-        return {path: item for _, path, item in sorted(chosen, key=_area_number)}
+            area = _area_of(parts)
+            if area in by_area:
+                safe_path = "".join(f"/{self._path_part(part)}" for part in parts)
+                by_area[area][safe_path] = item
+        paths: dict[str, Any] = {}
+        for paths_of_area in by_area.values():
+            paths |= paths_of_area
+        return paths
 
     def _path_part(self, part: str) -> str:
         if part.startswith("{") and part.endswith("}"):
             return f"{{{self._safe.word(part[1:-1])}}}"
-        return f":{self._safe.word(part[1:])}" if part.startswith(":") else self._safe.word(part)
+        if part.startswith(":"):
+            return f":{self._safe.word(part[1:])}"
+        return self._safe.word(part)
 
     def _operations(self, item: Any) -> dict[str, Any]:
         shared = _of(item).get("parameters")
         operations = {name: _of(item, name) for name in _METHODS if name in _of(item)}
-        return {
-            name: self._operation(operation, shared)
-            for name, operation in self._entries(operations)
-        }
+        copy: dict[str, Any] = {}
+        for name, operation in self._entries(operations):
+            copy[name] = self._operation(operation, shared)
+        return copy
 
     def _operation(self, operation: Mapping[str, Any], shared: object) -> dict[str, Any]:
         copy: dict[str, Any] = {}
         parameters = [*_list(shared), *_list(operation.get("parameters"))]
         if parameters:
-            copy["parameters"] = [self._parameter(row) for row in self._rows(parameters)]
+            copy["parameters"] = [self._parameter(each) for each in self._elements(parameters)]
         body = self._followed(operation.get("requestBody"))
         if body:
             copy["requestBody"] = self._content(body)
-        responses = _of(operation, "responses")
-        copy["responses"] = {
-            status: self._content(self._followed(response))
-            for status, response in self._entries(responses)
-            if _STATUS.fullmatch(str(status))
-        }
+        copy["responses"] = self._responses(_of(operation, "responses"))
+        return copy
+
+    def _responses(self, responses: Mapping[str, Any]) -> dict[str, Any]:
+        copy: dict[str, Any] = {}
+        for status, response in self._entries(responses):
+            if _STATUS.fullmatch(str(status)):
+                copy[status] = self._content(self._followed(response))
         return copy
 
     def _parameter(self, parameter: object) -> dict[str, Any]:
         described = self._followed(parameter)
         place = described.get("in")
-        return {
+        copy: dict[str, Any] = {
             "name": self._safe.word(described.get("name"), "-."),
-            "in": place if isinstance(place, str) and place in _PLACES else OTHER,
-            **({"required": True} if described.get("required") is True else {}),
-            # Swagger 2 has the type beside the name.
-            "schema": self._schema(described.get("schema", described), 0),
+            "in": place if _is_in(place, _PLACES) else OTHER,
         }
+        if described.get("required") is True:
+            copy["required"] = True
+        # Swagger 2 has the type beside the name.
+        copy["schema"] = self._schema(described.get("schema", described), 0)
+        return copy
 
     def _content(self, described: Mapping[str, Any]) -> dict[str, Any]:
         """Copy the schemas of a body, by their media types."""
@@ -231,9 +256,8 @@ class _Copy:
             return {}
         copy: dict[str, Any] = {}
         for name, media in self._entries(content):
-            media_type = str(name).partition(";")[0].strip().lower()
             schema = self._schema(_of(media).get("schema"), 0)
-            copy[media_type if media_type in _MEDIA_TYPES else OTHER] = {"schema": schema}
+            copy[_media_type(name)] = {"schema": schema}
         return {"content": copy}
 
     def _schema(self, schema: object, depth: int) -> dict[str, Any]:
@@ -241,53 +265,75 @@ class _Copy:
         if depth > _DEEPEST:
             self._cut = True
             return {}
-        if isinstance(described.get("$ref"), str):
-            return self._reference(described["$ref"])
+        reference = described.get("$ref")
+        if isinstance(reference, str):
+            return self._reference(reference)
+        copy = self._type(described)
+        for name in _SWITCHES:
+            if described.get(name) is True:
+                copy[name] = True
+        required = described.get("required")
+        if isinstance(required, list):
+            names = list(self._elements(required))
+            copy["required"] = self._safe.words(names)
+        enum = described.get("enum")
+        if isinstance(enum, list):
+            copy["enum"] = self._enum(enum)
+        properties = described.get("properties")
+        if isinstance(properties, Mapping):
+            copy["properties"] = self._properties(properties, depth)
+        for name in _NESTED:
+            nested = described.get(name)
+            if isinstance(nested, Mapping):
+                copy[name] = self._schema(nested, depth + 1)
+        for name in _COMBINATIONS:
+            combined = described.get(name)
+            if isinstance(combined, list):
+                parts = self._elements(combined)
+                copy[name] = [self._schema(part, depth + 1) for part in parts]
+        return copy
+
+    def _type(self, described: Mapping[str, Any]) -> dict[str, Any]:
+        """Copy the type of a schema, which may be several, and its format."""
         copy: dict[str, Any] = {}
-        kinds = described.get("type")
-        if isinstance(kinds, list):
-            copy["type"] = [kind for kind in kinds[: len(_TYPES)] if _is_in(kind, _TYPES)]
-        elif _is_in(kinds, _TYPES):
-            copy["type"] = kinds
+        types = described.get("type")
+        if isinstance(types, list):
+            copy["type"] = [name for name in types[: len(_TYPES)] if _is_in(name, _TYPES)]
+        elif _is_in(types, _TYPES):
+            copy["type"] = types
         if _is_in(described.get("format"), _FORMATS):
             copy["format"] = described["format"]
-        copy |= {name: True for name in _SWITCHES if described.get(name) is True}
-        if isinstance(described.get("required"), list):
-            copy["required"] = self._safe.words(list(self._rows(described["required"])))
-        if isinstance(described.get("enum"), list):
-            copy["enum"] = self._enum(described["enum"])
-        if isinstance(described.get("properties"), Mapping):
-            copy["properties"] = {
-                self._safe.word(name): self._schema(field, depth + 1)
-                for name, field in self._entries(described["properties"])
-            }
-        for name in ("items", "additionalProperties"):
-            if isinstance(described.get(name), Mapping):
-                copy[name] = self._schema(described[name], depth + 1)
-        for name in _COMBINATIONS:
-            if isinstance(described.get(name), list):
-                copy[name] = [self._schema(part, depth + 1) for part in self._rows(described[name])]
+        return copy
+
+    def _properties(self, properties: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        copy: dict[str, Any] = {}
+        for name, schema in self._entries(properties):
+            copy[self._safe.word(name)] = self._schema(schema, depth + 1)
         return copy
 
     def _enum(self, values: list[Any]) -> list[Any]:
         """Copy words, yes and no. A number may be an id."""
-        kept = []
-        for value in self._rows(values):
-            plain = value is None or isinstance(value, bool)
-            kept.append(value if plain else self._safe.word(value))
-        return list(dict.fromkeys(kept))
+        kept: list[Any] = []
+        for value in self._elements(values):
+            if value is None or isinstance(value, bool):
+                kept.append(value)
+            else:
+                kept.append(self._safe.word(value))
+        return _each_once(kept)
 
     def _reference(self, reference: str) -> dict[str, str]:
         place = _SCHEMA.fullmatch(reference)
-        name = self._safe.word(place[1], "-.") if place else OTHER
+        if place is None:
+            return {}
+        name = self._safe.word(place[1], "-.")
         if name == OTHER:
             return {}
         self._schemas.setdefault(name, {"$ref": reference})
         return {"$ref": f"#/components/schemas/{name}"}
 
-    def _followed(self, value: object) -> Mapping[str, Any]:
+    def _followed(self, part: object) -> Mapping[str, Any]:
         with suppress(LookupError, TypeError):
-            return _of(followed(value, self._description))
+            return _of(followed(part, self._description))
         return {}
 
     def _spend(self) -> bool:
@@ -298,33 +344,46 @@ class _Copy:
         self._left -= 1
         return True
 
-    def _entries(self, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        for entry in value.items():
+    def _entries(self, mapping: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """Yield the entries of an object as far as they fit."""
+        for entry in mapping.items():
             if not self._spend():
                 break
             yield entry
 
-    def _rows(self, value: Sequence[Any]) -> Iterator[Any]:
-        for row in value:
+    def _elements(self, sequence: Sequence[Any]) -> Iterator[Any]:
+        """Yield the elements of a list as far as they fit."""
+        for element in sequence:
             if not self._spend():
                 break
-            yield row
+            yield element
 
 
-def _of(value: object, *way: str) -> Mapping[str, Any]:
+def _area_of(parts: list[str]) -> str | None:
+    """Return the first part of a path, without the ``/v4`` that it may lack."""
+    names = [part.lower() for part in parts]
+    return next((name for name in names if name != "v4"), None)
+
+
+def _media_type(name: object) -> str:
+    media_type = str(name).partition(";")[0].strip().lower()
+    return media_type if media_type in _MEDIA_TYPES else OTHER
+
+
+def _of(part: object, *way: str) -> Mapping[str, Any]:
     """Return the object at the end of a way, or an empty one."""
     for name in way:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
+        part = part.get(name) if isinstance(part, Mapping) else None
+    return part if isinstance(part, Mapping) else {}
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _list(part: object) -> list[Any]:
+    return part if isinstance(part, list) else []
 
 
-def _is_in(value: object, known: Collection[str]) -> bool:
-    return isinstance(value, str) and value in known
+def _is_in(word: object, known: Collection[str]) -> bool:
+    return isinstance(word, str) and word in known
 
 
-def _area_number(path: tuple[int, str, Any]) -> int:
-    return path[0]
+def _each_once(words: list[Any]) -> list[Any]:
+    return list(dict.fromkeys(words))
