@@ -21,15 +21,21 @@ from .calls import CALLS, IDS_OF_INSTANCE, NAMED, UNKNOWN, Call
 from .package import FLOW_NAME, Package, write
 
 #: How often a deletion is tried, and seconds between two tries.
-_TRIES, _PAUSE = 3, 1.0
-#: Ids of what is deleted at the end, and where it is.
-_KINDS = {"token": "apiAccessTokens", **dict.fromkeys(("own", "twin"), "deployments")}
-_KINDS |= dict.fromkeys(("first", "second", "third"), "releases")
+_TRIES = 3
+_PAUSE = 1.0
+#: What is deleted at the end, in this order: kinds of objects, and the names of their ids.
+_MADE = {
+    "releases": ("first", "second", "third"),
+    "deployments": ("own", "twin"),
+    "apiAccessTokens": ("token",),
+}
 _ID = re.compile(r"\w[\w-]{0,63}")
 #: Seconds that a person waits for an answer.
 _LONGEST_WAIT = 60.0
-#: How times of whole seconds end, and seconds until they show that time went by.
-_WHOLE_SECOND, _NEXT_SECOND = ".000Z", 1.1
+#: How times of whole seconds end.
+_WHOLE_SECOND = ".000Z"
+#: Seconds until such times show that time went by.
+_NEXT_SECOND = 1.1
 
 
 class Probe:
@@ -43,10 +49,12 @@ class Probe:
     def __init__(
         self, config: ClientConfig, name: str | None = None, given: Package | None = None
     ) -> None:
-        self.name, self.given = name, given
-        #: Whether no more requests are made but those that delete, and whether the deletion has
-        #: begun.
-        self.stopped = self.cleaning = False
+        self.name = name
+        self.given = given
+        #: Whether only requests that delete are still made.
+        self.stopped = False
+        #: Whether the deletion has begun.
+        self.cleaning = False
         #: Why nothing is changed.
         self.read_only = "needs --write"
         #: Deployments that were there before.
@@ -56,11 +64,13 @@ class Probe:
             read_timeout=min(config.read_timeout, _LONGEST_WAIT),
             read_retries=0,
         )
-        self._config, self._transport = config, Transport(config)
+        self._config = config
+        self._transport = Transport(config)
         self.client = TrifactaClient(config, transport=self._transport)
         self.answers = Answers(by_token=not config.login, names=_names_of(config, name))
         # The token of nobody: a wrong password could lock the user out.
-        self._stranger = Session(replace(config, login=None, password="not-a-token"), 1)  # noqa: S106
+        stranger = replace(config, login=None, password="not-a-token")  # noqa: S106
+        self._stranger = Session(stranger, connections=1)
         self._ids: dict[str, Any] = {"unknown": UNKNOWN}
         #: How many deployments may exist of which no answer told.
         self._unsure = 0
@@ -73,7 +83,7 @@ class Probe:
                 self._make(call)
             except NotTestedError as error:
                 self.answers.missing[call.key] = str(error)
-            except Exception as error:  # of many kinds; only its kind is told
+            except Exception as error:  # of many kinds; only its kind is reported
                 self.answers.missing[call.key] = f"no answer ({type(error).__name__})"
 
     def stop(self, *_: object) -> None:
@@ -93,57 +103,68 @@ class Probe:
 
         :returns: what may be left
         """
-        made = {name: self._ids[name] for name in _KINDS if name in self._ids}
-        deployments = {one for name, one in made.items() if _KINDS[name] == "deployments"}
-        appear = len(deployments) + self._unsure
-        with suppress(TrifactaError):
-            if self._unsure:
-                deployments |= {
-                    one.id for one in self.client.deployments.find(self.name or "")
-                } - self.existing
-        releases = {
-            one for name, one in made.items() if _KINDS[name] == "releases"
-        }  # a list may lag
+        deployments = self._made("deployments")
+        expected = len(deployments) + self._unsure
+        if self._unsure:
+            with suppress(TrifactaError):
+                deployments |= self._unanswered()
+        releases = self._made("releases")  # a list may lag
         for deployment in deployments:
             with suppress(TrifactaError, ValueError):  # releases go with their deployment
-                releases |= {one.id for one in self.client.releases.list(int(deployment))}
-        paths = [f"releases/{one}" for one in releases] + [
-            f"deployments/{one}" for one in deployments
+                listed = self.client.releases.list(int(deployment))
+                releases |= {release.id for release in listed}
+        paths = [
+            *(f"releases/{release}" for release in releases),
+            *(f"deployments/{deployment}" for deployment in deployments),
+            *(f"apiAccessTokens/{token}" for token in self._made("apiAccessTokens")),
         ]
-        paths += [f"apiAccessTokens/{one}" for name, one in made.items() if name == "token"]
         stuck = [path for path in paths if not self._remove(path)]
         left = [path for path in stuck if not self._remove(path)]
-        if len(deployments) < appear:
+        if len(deployments) < expected:
             left.append(
                 f"a deployment named {self.name!r} may appear: the request for it was not answered"
             )
         return left
 
+    def _made(self, kind: str) -> set[Any]:
+        """Return the ids of what the probe is known to have made."""
+        return {self._ids[name] for name in _MADE[kind] if name in self._ids}
+
+    def _unanswered(self) -> set[Any]:
+        """Return the ids of deployments that have the name and were not there before."""
+        named = self.client.deployments.find(self.name or "")
+        return {deployment.id for deployment in named} - self.existing
+
     def _make(self, call: Call) -> None:
         need(call.method == "GET" or self.name, self.read_only)
         for name in re.findall(r"{(\w+)}", call.path):
-            why = "an earlier call failed" if self.name else self.read_only
-            need(
-                name in self._ids,
-                f"no {name.replace('_', ' ')} in sight" if name in IDS_OF_INSTANCE else why,
-            )
+            need(name in self._ids, self._why_no_id(name))
         form = self._form(call) if call.upload else None
         json = {"name": self.name} if call.json is NAMED else call.json
         creates = call.method == "POST" and call.json is NAMED
-        session = self._stranger if call.key == "stranger" else self._transport.session
+        is_stranger = call.key == "stranger"
+        session = self._stranger if is_stranger else self._transport.session
         path = call.path.format(**self._ids)
         if call.later:
             self._let_a_second_pass()
-        self._unsure += creates
+        # It counts until an answer shows whether the deployment exists.
+        if creates:
+            self._unsure += 1
         answer = self._ask(call.method, path, session, json=json, body=form)
-        need(
-            answer.by_api or call.key == "stranger", f"HTTP {answer.status}, not in the API's words"
-        )
+        in_api_words = answer.by_api or is_stranger
+        need(in_api_words, f"HTTP {answer.status}, not in the API's words")
         self.answers.seen[call.key] = answer
         if not answer.refused:
             self._take_ids(call, answer.body)
-        known = answer.status < 500 and (answer.refused or set(call.gives) <= self._ids.keys())
-        self._unsure -= creates and known
+        has_ids = set(call.gives) <= self._ids.keys()
+        is_known = answer.status < 500 and (answer.refused or has_ids)
+        if creates and is_known:
+            self._unsure -= 1
+
+    def _why_no_id(self, name: str) -> str:
+        if name in IDS_OF_INSTANCE:
+            return f"no {name.replace('_', ' ')} in sight"
+        return "an earlier call failed" if self.name else self.read_only
 
     def _let_a_second_pass(self) -> None:
         """Wait where times are whole seconds, so that two of them differ."""
@@ -155,57 +176,82 @@ class Probe:
 
     def _take_ids(self, call: Call, body: Any) -> None:
         for name, pick in call.gives.items():
-            one = owner = None
+            given_id = owner = None
             with suppress(Exception):  # of many kinds: an answer may have any shape
-                one = pick(body)
+                given_id = pick(body)
                 owner = body["release"]["deployment"]["id"]
-            if (
-                isinstance(one, bool)
-                or not isinstance(one, (int, str))
-                or not _ID.fullmatch(str(one))
-            ):
+            if not _is_id(given_id):
                 continue
             # Of a deployment that is not the probe's, nothing is changed.
-            if owner in (None, self._ids.get("own")) and not (
-                name in ("own", "twin") and one in self.existing
-            ):
-                self._ids[name] = one
+            is_own = owner in (None, self._ids.get("own"))
+            existed = name in _MADE["deployments"] and given_id in self.existing
+            if is_own and not existed:
+                self._ids[name] = given_id
         if call.key == "first" and not self.given and "first" in self._ids:
             with suppress(Exception):  # as above
-                # A run is only asked for where the server too says that it is the probe's flow, and
-                # has no output.
-                [flow] = body["flows"]
-                if (flow["name"], body["outputobjects"]) == (FLOW_NAME, []) and _ID.fullmatch(
-                    str(flow["id"])
-                ):
-                    self._ids |= {"idle": self._ids["own"], "idle_flow": flow["id"]}
+                self._take_idle_flow(body)
+
+    def _take_idle_flow(self, body: Any) -> None:
+        """Take the ids of what can be run and does nothing.
+
+        A run is only asked for where the server too says that it is the probe's flow, and has no
+        output.
+        """
+        [flow] = body["flows"]
+        has_no_output = body["outputobjects"] == []
+        if flow["name"] == FLOW_NAME and has_no_output and _is_id(flow["id"]):
+            self._ids["idle"] = self._ids["own"]
+            self._ids["idle_flow"] = flow["id"]
 
     def _form(self, call: Call) -> MultipartFile:
-        package = write(self.answers.product, call.upload) if not self.given else None
-        if call.upload == "plain":
-            package = self.answers.package = self.answers.package or self.given or package
-        content = (
-            need(package, "needs a package of the probe's own").content
-            if call.upload != "broken"
-            else b"?"
-        )
+        content = b"?"
+        if call.upload != "broken":
+            package = self._package(call.upload)
+            content = need(package, "needs a package of the probe's own").content
         return MultipartFile(io.BytesIO(content), len(content), "probe.zip", part=call.part)
 
-    def _ask(self, method: str, path: str, session: Session | None = None, **parts: Any) -> Answer:
-        slow = bool(parts.get("body"))
-        budget = self._transport.budget(slow=slow)
+    def _package(self, dataset: str) -> Package | None:
+        """Return the package with a dataset. All releases are made of the same ``plain`` one."""
+        if dataset == "plain":
+            if self.answers.package is None:
+                self.answers.package = self.given or write(self.answers.product, dataset)
+            return self.answers.package
+        return None if self.given else write(self.answers.product, dataset)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        session: Session,
+        *,
+        json: object = None,
+        body: MultipartFile | None = None,
+    ) -> Answer:
+        slow = body is not None
         request = Request(
-            method, path, budget, slow=slow, limit=DESCRIPTION, **parts
-        )  # the longest one
-        session = session or self._transport.session
+            method,
+            path,
+            budget=self._transport.budget(slow=slow),
+            slow=slow,
+            limit=DESCRIPTION,  # no answer is longer
+            json=json,
+            body=body,
+        )
+        url = f"{self._config.base_url}{path}"
         with memory.claim(self._config.base_url) as claim:
-            answer = session.exchange(request, f"{self._config.base_url}{path}", None, claim)
+            answer = session.exchange(request, url, None, claim)
         try:
-            body, is_json = answer.json(request, self._config, lambda: self._transport.redact), True
+            content = answer.json(request, self._config, lambda: self._transport.redact)
+            is_json = True
         except TrifactaError:
-            body, is_json = None, False
+            content = None
+            is_json = False
         return Answer(
-            answer.status, body, is_json, answer.is_html, "x-trifacta-request-id" in answer.headers
+            answer.status,
+            content,
+            is_json=is_json,
+            is_page=answer.is_html,
+            has_request_id="x-trifacta-request-id" in answer.headers,
         )
 
     def _remove(self, path: str) -> bool:
@@ -223,17 +269,25 @@ class Probe:
                 self._status("PATCH", path, json={"active": False})
         return False
 
-    def _status(self, method: str, path: str, **parts: Any) -> int:
+    def _status(self, method: str, path: str, *, json: object = None) -> int:
         with suppress(Exception):  # of many kinds: the connection is lost
-            answer = self._ask(method, f"/v4/{path}", **parts)
+            answer = self._ask(method, f"/v4/{path}", self._transport.session, json=json)
             return answer.status if answer.by_api else 0
         return 0
+
+
+def _is_id(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return False
+    return _ID.fullmatch(str(value)) is not None
 
 
 def _names_of(config: ClientConfig, deployment: str | None) -> frozenset[str]:
     """Return the words that name the instance, its user and what the probe makes there."""
     url = urlsplit(config.base_url)
-    host, login = url.hostname or "", config.login or ""
+    host = url.hostname or ""
+    login = config.login or ""
+    user, _, _ = login.partition("@")
     places = [host, *host.split("."), *url.path.split("/")]
-    texts = [*places, login, login.partition("@")[0], config.password, deployment or ""]
+    texts = [*places, login, user, config.password, deployment or ""]
     return frozenset(filter(None, texts))
