@@ -15,21 +15,44 @@ import secrets
 import zipfile
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid1
 
-FLOW_NAME, COMMENT = "Probe flow", "Probe comment"
+FLOW_NAME = "Probe flow"
+COMMENT = "Probe comment"
 #: The connection of a package: no instance has it.
 CONNECTION_ID = 987_654_321
 CONNECTION_UUID = "00000000-0000-1000-8000-0000000000aa"
 #: A part of the path that the dataset reads, and what a value rule puts in its place.
-PATH_FROM, PATH_TO = "probe-from", "probe-to"
+PATH_FROM = "probe-from"
+PATH_TO = "probe-to"
 
-#: The first releases of each form, with the migration that their exports name [P].
-_FORMS = (((7, 1), "20200212172500"), ((6, 8), "20191114200410"))
 #: The document, and what a flow since 7.1, a dataset, a table and a connection add. A dataset's
 #: path is also a part of its location.
 _PARTS = Path(__file__).with_name("flow_package.json")
+
+
+class _Form(NamedTuple):
+    """A form of packages.
+
+    :param since: the first release whose exports have it
+    :param migration: the migration that those exports name [P]
+    :param has_comment: whether it has a comment, and a flow the fields of 7.1
+    :param location_fields: fields of a location that its dataset repeats
+    """
+
+    since: tuple[int, int]
+    migration: str
+    has_comment: bool
+    location_fields: tuple[str, ...]
+
+
+_LOCATION = ("path", "bucket", "type")
+#: The newest first.
+_FORMS = (
+    _Form((7, 1), "20200212172500", True, (*_LOCATION, "userinfo", "host")),
+    _Form((6, 8), "20191114200410", False, (*_LOCATION, "container", "blobHost")),
+)
 
 
 class Package(NamedTuple):
@@ -57,44 +80,67 @@ def write(product: tuple[int, int, int] | None, dataset: str) -> Package | None:
         connection
     :returns: the package; None if the instance only imports packages of its own build
     """
-    found = [form for form in _FORMS if product is None or form[0] <= product[:2]]
-    if not found:
+    form = _form_for(product)
+    if form is None:
         return None
-    (major, minor), migration = found[0]
-    comment = COMMENT if minor == 1 else None
-    parts = json.loads(_PARTS.read_text(encoding="utf-8"))
-    whole = parts["document"]
-    data, flow = whole["data"], whole["data"]["flows"][0]
-    flow |= parts["since_7_1"] if comment else {}
-    if dataset != "plain":
-        flow |= parts["dataset"]
-        source, location = flow["datasources"][0], flow["datasources"][0]["storageLocation"]
-        if dataset == "table":
-            location |= parts["location_of_table"]
-            source |= {**parts["table"], "connectionId": CONNECTION_ID}
-            data["connections"] = [
-                {**parts["connection"], "id": CONNECTION_ID, "uuid": CONNECTION_UUID}
-            ]
-        repeated = (
-            "path",
-            "bucket",
-            "type",
-            *(("userinfo", "host") if comment else ("container", "blobHost")),
-        )
-        source |= {name: location[name] for name in repeated}
-    uuid = str(
-        uuid1(node=secrets.randbits(48) | 1 << 40)
-    )  # the usual node is an address of this machine
-    exported = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    whole["metadata"] |= {
-        "trifactaVersion": f"{major}.{minor}.0",
-        "exportedAt": exported,
-        "uuid": uuid,
-    }
-    whole["metadata"] |= {"lastMigration": migration, **({"comment": comment} if comment else {})}
+    comment = COMMENT if form.has_comment else None
+    document, flow = _document(form, dataset)
+    uuid = _uuid()
+    document["metadata"] |= _metadata(form, uuid)
     # How the vendor computes the hash is not known [?].
-    whole["hash"] = base64.b64encode(secrets.token_bytes(24)).decode()
+    document["hash"] = base64.b64encode(secrets.token_bytes(24)).decode()
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(f"flow_{flow['id']}_{uuid}.json", json.dumps(whole, indent=2))
+        archive.writestr(f"flow_{flow['id']}_{uuid}.json", json.dumps(document, indent=2))
     return Package(file.getvalue(), uuid, comment, flow["name"], invented=True)
+
+
+def _form_for(product: tuple[int, int, int] | None) -> _Form | None:
+    """Return the newest form that an instance takes. Without its release, that is the newest."""
+    for form in _FORMS:
+        if product is None or form.since <= product[:2]:
+            return form
+    return None
+
+
+def _document(form: _Form, dataset: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the document of a package without its metadata, and the flow in it."""
+    parts = json.loads(_PARTS.read_text(encoding="utf-8"))
+    document = parts["document"]
+    data = document["data"]
+    flow = data["flows"][0]
+    if form.has_comment:
+        flow |= parts["since_7_1"]
+    if dataset == "plain":
+        return document, flow
+    flow |= parts["dataset"]
+    source = flow["datasources"][0]
+    location = source["storageLocation"]
+    if dataset == "table":
+        location |= parts["location_of_table"]
+        source |= parts["table"]
+        source["connectionId"] = CONNECTION_ID
+        connection = {**parts["connection"], "id": CONNECTION_ID, "uuid": CONNECTION_UUID}
+        data["connections"] = [connection]
+    for name in form.location_fields:
+        source[name] = location[name]
+    return document, flow
+
+
+def _uuid() -> str:
+    """Return a UUID of the vendor's kind. Its usual node is an address of this machine."""
+    return str(uuid1(node=secrets.randbits(48) | 1 << 40))
+
+
+def _metadata(form: _Form, uuid: str) -> dict[str, str]:
+    major, minor = form.since
+    exported = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    metadata = {
+        "trifactaVersion": f"{major}.{minor}.0",
+        "exportedAt": exported.replace("+00:00", "Z"),
+        "uuid": uuid,
+        "lastMigration": form.migration,
+    }
+    if form.has_comment:
+        metadata["comment"] = COMMENT
+    return metadata
