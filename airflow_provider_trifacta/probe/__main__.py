@@ -28,27 +28,25 @@ def main(arguments: list[str] | None = None) -> int:
     :param arguments: the command line; the process's own if it is left out
     :returns: 0 if the report is whole and nothing is left behind, else 1
     """
-    parsed = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        probe = Probe(
-            config_of(parsed.conn_id),
-            parsed.write,
-            _given(parsed.package) if parsed.package else None,
-        )
+        config = config_of(options.conn_id)
+        given = _given(options.package) if options.package else None
+        probe = Probe(config, options.write, given)
         _prepare(probe)
-        if parsed.json:
-            parsed.json.touch()  # what cannot be written is refused before the probe
+        if options.json:
+            options.json.touch()  # what cannot be written is refused before the probe
     except (TrifactaError, OSError) as error:
         sys.stderr.write(f"FAILED: {shown(error, _LONGEST_ERROR)} Nothing was changed.\n")
         return 1
-    clean = _run(probe)
+    is_clean = _run(probe)
     findings = judge(probe.answers)
-    sys.stdout.write("".join(f"{line}\n" for line in as_text(probe.answers, findings)))
-    if parsed.json:
-        parsed.json.write_text(
-            json.dumps(as_json(probe.answers, findings), indent=2) + "\n", encoding="utf-8"
-        )
-    return 0 if clean and not probe.stopped else 1
+    for line in as_text(probe.answers, findings):
+        sys.stdout.write(f"{line}\n")
+    if options.json:
+        report = json.dumps(as_json(probe.answers, findings), indent=2)
+        options.json.write_text(f"{report}\n", encoding="utf-8")
+    return 0 if is_clean and not probe.stopped else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,11 +72,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _given(path: Path) -> Package:
     with open_package(str(path)) as package:
-        info, name = (
-            package.info,
-            " ".join(package.info.flow_names),
-        )  # several names are no release's notes
-        return Package(path.read_bytes(), info.uuid.lower(), info.comment, name)
+        info = package.info
+        # Several names are no release's notes.
+        flow_name = " ".join(info.flow_names)
+        return Package(path.read_bytes(), info.uuid.lower(), info.comment, flow_name)
 
 
 def _prepare(probe: Probe) -> None:
@@ -88,12 +85,13 @@ def _prepare(probe: Probe) -> None:
     try:
         existing = probe.client.deployments.list() if probe.name else []
     except TrifactaError as error:
-        probe.name, existing, probe.read_only = None, [], "deployments cannot be listed"
-        sys.stderr.write(
-            f"Nothing will be changed: {probe.read_only}. {shown(error, _LONGEST_ERROR)}\n"
-        )
-    probe.existing = {one.id for one in existing}
-    if any(one.name == probe.name for one in existing):
+        existing = []
+        probe.name = None
+        probe.read_only = "deployments cannot be listed"
+        reason = shown(error, _LONGEST_ERROR)
+        sys.stderr.write(f"Nothing will be changed: {probe.read_only}. {reason}\n")
+    probe.existing = {deployment.id for deployment in existing}
+    if probe.name in [deployment.name for deployment in existing]:
         raise ConfigurationError(
             f"There is a deployment named {shown(probe.name)!r} already. Choose another name."
         )
@@ -101,8 +99,8 @@ def _prepare(probe: Probe) -> None:
 
 def _run(probe: Probe) -> bool:
     """Make the calls, and delete what they made in every case; return whether nothing is left."""
-    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(one, probe.stop)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, probe.stop)
     try:
         try:
             probe.run()
@@ -112,14 +110,22 @@ def _run(probe: Probe) -> bool:
         pass
     finally:
         left = probe.clean_up()
-        sys.stderr.write("".join(f"NOT DELETED: {one}. Delete it by hand.\n" for one in left))
+        for place in left:
+            sys.stderr.write(f"NOT DELETED: {place}. Delete it by hand.\n")
+    _advise_on_package(probe)
+    return not left
+
+
+def _advise_on_package(probe: Probe) -> None:
+    """Say so if the instance refuses the package that the probe wrote."""
     dry_run = probe.answers.seen.get("dry_run")
-    if dry_run and dry_run.refused and not probe.given:
+    if probe.given or dry_run is None:
+        return
+    if dry_run.refused:
         sys.stderr.write(
             f"The package of the probe is refused ({dry_run.status}). Try --package with one of"
             " yours.\n"
         )
-    return not left
 
 
 if __name__ == "__main__":
