@@ -34,18 +34,18 @@ def problem_of_variable(conn_id: str) -> str | None:
     if not text:
         return f"The environment variable {variable} is empty."
     in_quotes = text[0] in "'\""
-    if not text[in_quotes:].startswith(("{", "[")):
+    content = text[1:] if in_quotes else text
+    if not content.startswith(("{", "[")):
         return f"Airflow cannot read the environment variable {variable} as a URI. {_URI}"
     begin = f"Airflow cannot read the environment variable {variable} as JSON:"
     if in_quotes:
         return f"{begin} there are quotes around it. Remove them."
     try:
-        found = json.loads(text)
+        fields = json.loads(text)
     except json.JSONDecodeError as error:
         return f"{begin} {error.msg} at line {error.lineno}, column {error.colno}. Correct it."
     except (ValueError, RecursionError):
         return f"{begin} it is nested too deeply, or holds a number that is too long. Correct it."
-    return (
-        f"{begin}"
-        f" {_KEYS if isinstance(found, dict) else 'it is a list and not an object. Correct it.'}"
-    )
+    if isinstance(fields, dict):
+        return f"{begin} {_KEYS}"
+    return f"{begin} it is a list and not an object. Correct it."

@@ -11,20 +11,31 @@ def _field(label: str, description: str, kind: str = "string") -> dict[str, Any]
     """Describe a field. It may stay blank, which reaches the hook as null: without "null" it would
     be mandatory.
     """
-    least = {"minimum": 1} if kind == "integer" else {}
-    return {"label": label, "description": description, "schema": {"type": [kind, "null"], **least}}
+    schema: dict[str, Any] = {"type": [kind, "null"]}
+    if kind == "integer":
+        schema["minimum"] = 1
+    return {"label": label, "description": description, "schema": schema}
 
 
 #: What people set. The other extras are rare, and stand in the JSON of *Extra*.
 CONN_FIELDS: dict[str, dict[str, Any]] = {
     "verify": _field(
-        "Verify TLS", "true (default), false, or the path of a CA bundle on the workers"
+        "Verify TLS",
+        "true (default), false, or the path of a CA bundle on the workers",
     ),
     "cert": _field(
-        "Client certificate", 'Path of a PEM file on the workers, or ["cert.pem", "key.pem"]'
+        "Client certificate",
+        'Path of a PEM file on the workers, or ["cert.pem", "key.pem"]',
     ),
-    "proxies": _field("Proxies", 'One proxy URL, or {"https": "http://proxy.example.com:3128"}'),
-    "read_timeout": _field("Read timeout", "Seconds to wait for an answer; default 60", "integer"),
+    "proxies": _field(
+        "Proxies",
+        'One proxy URL, or {"https": "http://proxy.example.com:3128"}',
+    ),
+    "read_timeout": _field(
+        "Read timeout",
+        "Seconds to wait for an answer; default 60",
+        "integer",
+    ),
     "upload_timeout": _field(
         "Upload timeout",
         "Seconds to wait for the answer to an upload, an export or a run; default 600",
@@ -59,15 +70,16 @@ def form_widgets() -> dict[str, Any]:
     from wtforms.validators import Optional
 
     kinds = {"string": StringField, "integer": IntegerField}
-    return {
-        name: kinds[field["schema"]["type"][0]](
+    widgets: dict[str, Any] = {}
+    for name, field in CONN_FIELDS.items():
+        kind, _ = field["schema"]["type"]
+        widgets[name] = kinds[kind](
             lazy_gettext(field["label"]),
             widget=BS3TextFieldWidget(),
             description=field["description"],
             validators=[Optional()],
         )
-        for name, field in CONN_FIELDS.items()
-    }
+    return widgets
 
 
 def field_behaviour() -> dict[str, Any]:

@@ -74,13 +74,9 @@ class TrifactaHook(BaseHook):
             raise MissingConnectionError(words) from None  # its words may be long or of many lines
         config = config_from_connection(connection)
         # A note only: the client warns when it is about to change something, once.
-        note = config.insecure and f" (it {config.insecure.removesuffix('.')})"
-        log.info(
-            "Trifacta instance of connection %s: %s%s",
-            shown(self.trifacta_conn_id),
-            config.base_url,
-            note,
-        )
+        note = f" (it {config.insecure.removesuffix('.')})" if config.insecure else ""
+        words = "Trifacta instance of connection %s: %s%s"
+        log.info(words, shown(self.trifacta_conn_id), config.base_url, note)
         for secret in config.secrets:
             if len(secret) >= SHORTEST_MASKED:
                 mask_secret(secret)
@@ -130,13 +126,12 @@ def config_from_connection(connection: Connection) -> ClientConfig:
     if problem and connection.conn_type != TrifactaHook.conn_type:
         raise ConfigurationError(problem)
     extras = _extras(connection)
+    port = _port(connection.port)
     config = ClientConfig(
-        base_url=resolve_base_url(
-            connection.host, schema=connection.schema, port=_port(connection.port)
-        ),
+        base_url=resolve_base_url(connection.host, schema=connection.schema, port=port),
         login=connection.login or None,
         password=connection.password or "",
-        **(read_extras(extras, connection.conn_id) if extras else {}),
+        **read_extras(extras, connection.conn_id),
     )
     check_environment(config.base_url, config.proxies)
     return config
@@ -148,15 +143,13 @@ def _extras(connection: Connection) -> Mapping[str, Any]:
         return raw
     if not raw or not raw.strip():
         return {}
-    extras = None
+    extras: object = None
     with suppress(ValueError, RecursionError):
         # Read here and not through extra_dejson, which turns unreadable text into an empty dict.
         extras = json.loads(raw)
-    if not isinstance(extras, dict):
-        raise ConfigurationError(
-            "The connection's extra is not a JSON object. Correct or empty it."
-        )
-    return extras
+    if isinstance(extras, dict):
+        return extras
+    raise ConfigurationError("The connection's extra is not a JSON object. Correct or empty it.")
 
 
 def _port(value: object) -> int | None:
@@ -165,6 +158,5 @@ def _port(value: object) -> int | None:
     try:
         return int(str(value))
     except ValueError:
-        raise ConfigurationError(
-            f"The connection's port must be a number, not {shown(repr(value))}."
-        ) from None
+        problem = f"The connection's port must be a number, not {shown(repr(value))}."
+        raise ConfigurationError(problem) from None
