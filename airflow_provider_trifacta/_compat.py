@@ -44,50 +44,51 @@ def _first(name: str, *modules: str) -> Any:
     raise ImportError(f"This Airflow has no {name} in {' or '.join(modules)}.")
 
 
-#: What can be imported from here, by its places: that of the newest Airflow, and that of the older
-#: ones.
+_EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
+#: What can be imported from here, and where it is: in the newest Airflow, and in older ones.
 _PLACES = {
-    ("airflow.sdk", "airflow.models"): ("BaseOperator", "BaseOperatorLink", "Connection"),
-    ("airflow.sdk", "airflow.hooks.base"): ("BaseHook",),
-    ("airflow.sdk", "airflow.sensors.base"): ("BaseSensorOperator",),
-    ("airflow.sdk", "airflow.utils.context"): ("Context",),
-    ("airflow.sdk", "airflow.utils.task_group"): ("TaskGroup",),
-    ("airflow.sdk.exceptions", "airflow.exceptions"): (
-        *(
-            "AirflowFailException",
-            "AirflowSensorTimeout",
-            "AirflowSkipException",
-            "AirflowTaskTimeout",
-        ),
-        *("TaskDeferralError", "AirflowRescheduleException"),
-    ),
-    ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"): ("XCom",),
-    ("airflow.sdk.log", "airflow.utils.log.secrets_masker"): ("mask_secret",),
+    "BaseOperator": ("airflow.sdk", "airflow.models"),
+    "BaseOperatorLink": ("airflow.sdk", "airflow.models"),
+    "Connection": ("airflow.sdk", "airflow.models"),
+    "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
+    "BaseSensorOperator": ("airflow.sdk", "airflow.sensors.base"),
+    "Context": ("airflow.sdk", "airflow.utils.context"),
+    "TaskGroup": ("airflow.sdk", "airflow.utils.task_group"),
+    "AirflowFailException": _EXCEPTIONS,
+    "AirflowRescheduleException": _EXCEPTIONS,
+    "AirflowSensorTimeout": _EXCEPTIONS,
+    "AirflowSkipException": _EXCEPTIONS,
+    "AirflowTaskTimeout": _EXCEPTIONS,
+    "TaskDeferralError": _EXCEPTIONS,
+    "XCom": ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"),
+    "mask_secret": ("airflow.sdk.log", "airflow.utils.log.secrets_masker"),
 }
 if not TYPE_CHECKING:
-    for places, names in _PLACES.items():
-        globals().update({name: _first(name, *places) for name in names})
+    for _name, _modules in _PLACES.items():
+        globals()[_name] = _first(_name, *_modules)
     try:
-        Asset, AssetAlias = _first("Asset", "airflow.sdk"), _first("AssetAlias", "airflow.sdk")
-        TaskDeferralTimeout = _first(
-            "TaskDeferralTimeout", "airflow.sdk.exceptions", "airflow.exceptions"
-        )
+        Asset = _first("Asset", "airflow.sdk")
+        AssetAlias = _first("AssetAlias", "airflow.sdk")
+        TaskDeferralTimeout = _first("TaskDeferralTimeout", *_EXCEPTIONS)
     except ImportError:  # Airflow 2; the provider does not support its datasets
-        Asset = AssetAlias = None
+        Asset = None
+        AssetAlias = None
         TaskDeferralTimeout = TaskDeferralError
 
 
+_MAJOR, _MINOR = map(int, __version__.split(".")[:2])
 #: Whether tasks have a state store that a retry can read (Airflow 3.3).
-KEEPS_STATE = tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
+KEEPS_STATE = (_MAJOR, _MINOR) >= (3, 3)
 
 
 def _masker(name: str) -> Any:
-    """Return a function of Airflow's module that knows the secrets and the names of
-    secret fields.
-    """
-    # Airflow 3.1, Airflow 3.0, Airflow 2
-    places = ("airflow.sdk._shared", "airflow.sdk.execution_time", "airflow.utils.log")
-    return _first(name, *(f"{place}.secrets_masker" for place in places))
+    """Return a function of the module that knows the secrets and the names of secret fields."""
+    return _first(
+        name,
+        "airflow.sdk._shared.secrets_masker",  # Airflow 3.1
+        "airflow.sdk.execution_time.secrets_masker",  # Airflow 3.0
+        "airflow.utils.log.secrets_masker",  # Airflow 2
+    )
 
 
 def asset_stores(accessors: Any) -> list[Any]:
@@ -144,7 +145,8 @@ def was_cleared(context: Context) -> bool:
     ti: Any = context["ti"]
     if hasattr(ti, "get_task_states"):  # Airflow 3.0
         run: Any = context.get("dag_run")
-        return (getattr(run, "clear_number", 0) or 0) > 0
+        clears = getattr(run, "clear_number", None) or 0
+        return bool(clears > 0)
     before = _max_tries_of_the_try_before(ti)
     return before is not None and before != ti.max_tries
 
@@ -176,16 +178,32 @@ def task_states(context: Context, task_ids: Sequence[str]) -> list[str | None]:
     """
     ti: Any = context["ti"]
     if hasattr(ti, "get_task_states"):  # Airflow 3.0
-        found = ti.get_task_states(
-            dag_id=ti.dag_id, map_index=ti.map_index, task_ids=list(task_ids), run_ids=[ti.run_id]
-        ).get(ti.run_id, {})
-        names = task_ids if ti.map_index < 0 else [f"{one}_{ti.map_index}" for one in task_ids]
-        states = [found.get(one) for one in names]
+        states = _states_by_task_instance(ti, task_ids)
     else:
-        run: Any = context["dag_run"]
-        instances = [run.get_task_instance(one, map_index=ti.map_index) for one in task_ids]
-        states = [instance and instance.state for instance in instances]
+        states = _states_by_dag_run(context["dag_run"], ti.map_index, task_ids)
     return [None if state is None else str(state) for state in states]
+
+
+def _states_by_task_instance(ti: Any, task_ids: Sequence[str]) -> list[Any]:
+    """Return the states as Airflow 3 gives them, which adds the map index to a name."""
+    by_run = ti.get_task_states(
+        dag_id=ti.dag_id,
+        map_index=ti.map_index,
+        task_ids=list(task_ids),
+        run_ids=[ti.run_id],
+    )
+    states = by_run.get(ti.run_id, {})
+    suffix = "" if ti.map_index < 0 else f"_{ti.map_index}"
+    return [states.get(f"{task_id}{suffix}") for task_id in task_ids]
+
+
+def _states_by_dag_run(run: Any, map_index: int, task_ids: Sequence[str]) -> list[Any]:
+    """Return the states as Airflow 2 gives them."""
+    states = []
+    for task_id in task_ids:
+        instance = run.get_task_instance(task_id, map_index=map_index)
+        states.append(instance.state if instance else None)
+    return states
 
 
 def object_storage_path(url: str) -> Any:
