@@ -31,10 +31,12 @@ def in_short(error: BaseException) -> dict[str, str]:
 
     :param error: what a task ended with
     """
-    cause = error.__cause__ if isinstance(error.__cause__, TrifactaError) else error
+    cause = error
+    if isinstance(error.__cause__, TrifactaError):
+        cause = error.__cause__
     text = shown(str(cause), _MOST_CHARACTERS)
-    first = _FIRST_SENTENCE.match(text)
-    return {"error": type(cause).__name__, "text": first[0] if first else text}
+    sentence = _FIRST_SENTENCE.match(text)
+    return {"error": type(cause).__name__, "text": sentence[0] if sentence else text}
 
 
 @contextmanager
@@ -73,12 +75,14 @@ def airflow_failures(
     try:
         yield
     except TrifactaError as error:
-        if advice and (error.advice or final or not error.retryable):
+        ends_task = final or not error.retryable
+        wants_advice = bool(error.advice) or ends_task
+        if advice and wants_advice:
             error.advice = advice
         text = f"{type(error).__name__}: {error}"
         if skip:
             raise AirflowSkipException(f"Skipping instead of failing: {text}") from error
-        if final or not error.retryable:
+        if ends_task:
             raise AirflowFailException(text) from error
         raise
 
@@ -93,12 +97,13 @@ def check_event(event: Mapping[str, Any] | None, **about: Any) -> str:
     :raises FailedWaitError: for everything else that is not a success
     """
     event = event or {}
-    status, message = event.get("status"), one_line(event.get("message"))
+    status = event.get("status")
+    message = one_line(event.get("message"))
     if status == "success":
         return message
     if status in ("error", "timeout"):
         kind = WaitOutageError if event.get("retryable") else FailedWaitError
-        raise kind(message, advice=str(event.get("advice") or ""), **about)
-    raise FailedWaitError(
-        f"The trigger reported something unknown: an event with the keys {sorted(event)}.", **about
-    )
+        advice = str(event.get("advice") or "")
+        raise kind(message, advice=advice, **about)
+    unknown = f"The trigger reported something unknown: an event with the keys {sorted(event)}."
+    raise FailedWaitError(unknown, **about)

@@ -22,7 +22,8 @@ class TrifactaDeploymentLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
         """Return the address, or an empty text if the task ended before it knew the deployment."""
-        return _address(XCom.get_value(ti_key=ti_key, key=DEPLOYMENT_URL_KEY))
+        url = XCom.get_value(ti_key=ti_key, key=DEPLOYMENT_URL_KEY)
+        return _address(url)
 
 
 class TrifactaJobLink(BaseOperatorLink):
@@ -36,12 +37,16 @@ class TrifactaJobLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
         """Return the address, or an empty text if nothing was started."""
         urls = XCom.get_value(ti_key=ti_key, key=JOB_URLS_KEY)
-        return _address(urls[0]) if isinstance(urls, (list, tuple)) and urls else ""
+        if not urls or not isinstance(urls, (list, tuple)):
+            return ""
+        return _address(urls[0])
 
 
 def _address(value: Any) -> str:
-    """Return an address that a browser may open; an empty text for anything else. An XCom may have
-    been edited.
+    """Return an address that a browser may open; an empty text for anything else.
+
+    An XCom may have been edited.
     """
-    is_address = isinstance(value, str) and value.startswith(("https://", "http://"))
-    return value if is_address and value.isprintable() else ""
+    if not isinstance(value, str) or not value.isprintable():
+        return ""
+    return value if value.startswith(("https://", "http://")) else ""
