@@ -44,13 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--role", choices=list(ROLES), help="what the instance is for; both are tried without it"
     )
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        ok, words = check(config_of(given.conn_id), given.role)
+        works, report = check(config_of(options.conn_id), options.role)
     except ConfigurationError as error:
-        ok, words = False, str(error)
-    sys.stdout.write(f"{'OK' if ok else 'FAILED'}: {one_line(words)}\n")
-    return 0 if ok else 1
+        works = False
+        report = str(error)
+    verdict = "OK" if works else "FAILED"
+    sys.stdout.write(f"{verdict}: {one_line(report)}\n")
+    return 0 if works else 1
 
 
 def config_of(conn_id: str) -> ClientConfig:
@@ -61,9 +63,8 @@ def config_of(conn_id: str) -> ClientConfig:
     :raises ConfigurationError: the connection cannot be found or used
     """
     connection = _look_up(conn_id)
-    from .hooks.trifacta import (
-        config_from_connection,
-    )  # not at the top: it loads Airflow, see _without_database
+    # Not at the top: it loads Airflow, see _without_database.
+    from .hooks.trifacta import config_from_connection
 
     return config_from_connection(connection)
 
@@ -78,9 +79,9 @@ def _look_up(conn_id: str) -> Any:
     try:
         with _without_database(known=variable in os.environ):
             from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined, unused-ignore]
-            from airflow.models import (
-                Connection,
-            )  # not the SDK's, which only finds what a task may see
+
+            # Not the SDK's, which only finds what a task may see.
+            from airflow.models import Connection
     except Exception as error:  # importing Airflow opens its database
         raise _no_database(conn_id, variable, error) from None
     from .hooks.environment import problem_of_variable
@@ -91,13 +92,19 @@ def _look_up(conn_id: str) -> Any:
     except AirflowNotFoundException as missing:
         # Airflow raises the same error if it cannot read its database.
         try:
-            from airflow.utils.session import create_session
-
-            with create_session() as session:
-                session.query(Connection.conn_id).first()
+            _read_a_connection()
         except Exception as error:
             raise _no_database(conn_id, variable, error) from None
         raise ConfigurationError(problem_of_variable(conn_id) or str(missing)) from None
+
+
+def _read_a_connection() -> None:
+    """Read a row of the database, whose error says that it cannot be read."""
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.query(Connection.conn_id).first()
 
 
 def _no_database(conn_id: str, variable: str, error: Exception) -> ConfigurationError:
@@ -123,7 +130,8 @@ def _without_database(*, known: bool) -> Iterator[None]:
         yield
     finally:
         os.environ.pop(_DATABASE, None)
-        os.environ.update({} if before is None else {_DATABASE: before})
+        if before is not None:
+            os.environ[_DATABASE] = before
 
 
 @contextmanager
@@ -132,7 +140,8 @@ def _quiet() -> Iterator[None]:
     sentence.
     """
     logger = logging.getLogger("airflow.models.connection")
-    before, logger.disabled = logger.disabled, True
+    before = logger.disabled
+    logger.disabled = True
     try:
         yield
     finally:
