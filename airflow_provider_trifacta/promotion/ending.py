@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from .standing import newest_of
+
 if TYPE_CHECKING:
     from ..client.models import Release
     from .baseline import Baseline
@@ -71,7 +73,8 @@ class PromotionTasks(NamedTuple):
     @property
     def proof(self) -> tuple[str, ...]:
         """The tasks whose success proves a release, in their order."""
-        return tuple(filter(None, (self.create, self.active, self.run, self.wait)))
+        smoke = [task for task in (self.run, self.wait) if task]
+        return (self.create, self.active, *smoke)
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -127,13 +130,15 @@ class Steps:
     @property
     def words(self) -> str:
         """How the bad steps ended."""
-        return ", ".join(map(self._end_of, self.bad))
+        return ", ".join(self._end_of(task) for task in self.bad)
 
     def _end_of(self, task: str) -> str:
         state = self.states[task]
         if state == "success":
             return f"{task} waited for other job groups than those of now"
-        return f"{task} has no state" if state is None else f"{task} is {state}"
+        if state is None:
+            return f"{task} has no state"
+        return f"{task} is {state}"
 
     def succeeded(self, task: str) -> bool:
         """Tell whether a task succeeded. The success of the wait counts for the job groups that it
@@ -164,11 +169,11 @@ class Steps:
         """Whether the release of this run is known to have been live."""
         if self.proven:
             return True
-        seen = [self.tasks.active, self.tasks.run, self.tasks.wait]
-        # Without a release of this run, the states are of a pass before the baseline.
-        return self.release_id is not None and any(
-            self.states[task] == "success" for task in seen if task
-        )
+        if self.release_id is None:
+            # The states are of a pass before the baseline.
+            return False
+        seen_live = [task for task in self.tasks.proof if task != self.tasks.create]
+        return any(self.states[task] == "success" for task in seen_live)
 
     @property
     def wait_gave_up(self) -> bool:
@@ -177,15 +182,17 @@ class Steps:
         Without a note of the wait about just these job groups, a person marked it as failed, or its
         process was killed.
         """
-        run, wait = self.tasks.run, self.tasks.wait
-        return bool(
-            run
-            and wait
-            and self.states[run] == "success"
-            and self.states[wait] == "failed"
-            and self.job_group_ids
-            and set(self.job_group_ids) == set(self.gave_up_on)
-        )
+        wait = self.tasks.wait
+        if wait is None or not self._has_jobs:
+            return False
+        gave_up_on_these = set(self.job_group_ids) == set(self.gave_up_on)
+        return self.states[wait] == "failed" and gave_up_on_these
+
+    @property
+    def _has_jobs(self) -> bool:
+        """Whether the smoke run of now has job groups."""
+        run = self.tasks.run
+        return bool(run and self.states[run] == "success" and self.job_group_ids)
 
     @property
     def waited_for_others(self) -> bool:
@@ -193,16 +200,16 @@ class Steps:
         smoke run.
         """
         wait = self.tasks.wait
-        if wait is None or self.states[wait] != "success" or self.waited_for is None:
+        if wait is None or self.waited_for is None:
+            return False
+        if self.states[wait] != "success":
             return False
         return set(self.waited_for) != set(self.job_group_ids)
 
     @property
     def jobs_decide(self) -> bool:
         """Whether the wait says nothing about the jobs of now, so that they decide themselves."""
-        run = self.tasks.run
-        has_jobs = bool(run and self.states[run] == "success" and self.job_group_ids)
-        return self.wait_gave_up or (has_jobs and self.waited_for_others)
+        return self.wait_gave_up or (self._has_jobs and self.waited_for_others)
 
 
 @dataclass(frozen=True)
@@ -232,15 +239,15 @@ def judge(steps: Steps, jobs: bool | None = None, jobs_words: str = "") -> Verdi
     :returns: the verdict
     """
     excused = {steps.tasks.wait} if steps.jobs_decide and jobs else set()
-    open_steps = [
-        task for task in steps.tasks.proof if not steps.succeeded(task) and task not in excused
-    ]
+    not_succeeded = [task for task in steps.tasks.proof if not steps.succeeded(task)]
+    open_steps = [task for task in not_succeeded if task not in excused]
     words = f"{steps.words}. {jobs_words}".strip() if steps.bad else ""
     if not open_steps:
         green = set(steps.bad) <= excused
         return Verdict(True, words or "All steps succeeded.", green)
     smoke = {steps.tasks.run, steps.tasks.wait} - excused
-    failed = [task for task in open_steps if task in smoke and steps.states[task] == "failed"]
+    open_smoke = [task for task in open_steps if task in smoke]
+    failed = [task for task in open_smoke if steps.states[task] == "failed"]
     jobs_failed = steps.jobs_decide and jobs is False
     if steps.proven and not failed and not jobs_failed:
         return Verdict(True, f"{words} Release {steps.proven_id} was proven before in this run.")
@@ -268,11 +275,11 @@ def release_of_run(now: Standing, baseline: Baseline, steps: Steps) -> Release |
     """
     if steps.made_id is not None:
         return next((release for release in now if release.id == steps.made_id), None)
-    uuid, newest = steps.package_uuid, baseline.latest_release_id or 0
-    made = [
-        release for release in now if uuid and release.id > newest and release.package_uuid == uuid
-    ]
-    return max(made, key=lambda release: release.id, default=None)
+    if not steps.package_uuid:
+        return None
+    newest_before = baseline.latest_release_id or 0
+    new = [release for release in now if release.id > newest_before]
+    return newest_of(release for release in new if release.package_uuid == steps.package_uuid)
 
 
 def whose_is_live(now: Standing, baseline: Baseline, steps: Steps) -> Live:
@@ -344,7 +351,8 @@ def state_of(end: End) -> str:
         return "deployment_deleted"
     if end.baseline is None or end.now is None:
         return "unknown"
-    whose, recorded = end.whose, end.baseline.active_release_id
+    whose = end.whose
+    recorded = end.baseline.active_release_id
     went_back = end.rolled_back_id is not None and whose is Live.RECORDED
     none_live = end.now.live_id is None
     was_live = recorded is not None or end.steps.was_live

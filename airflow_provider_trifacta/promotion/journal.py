@@ -43,6 +43,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from ..client.errors import JournalUnavailableError, TrifactaError
@@ -104,8 +105,9 @@ class Journal:
 
         :param name: the change
         """
+        parts = self._document.setdefault("parts", {})
         part = copy(self)
-        part._slot = self._document.setdefault("parts", {}).setdefault(name, {})
+        part._slot = parts.setdefault(name, {})
         return part
 
     def open(self, max_tries: int | None = None) -> None:
@@ -117,19 +119,21 @@ class Journal:
         if self._store is None:
             return
         try:
-            found = self._store.get(KEY)
+            document = self._store.get(KEY)
         except Exception as error:  # a store raises errors of its own
             raise JournalUnavailableError(
                 "Airflow's task state store does not give the notes of this task"
                 f" ({type(error).__name__}: {error}). Nothing was sent. Retry when Airflow's API"
                 " server answers."
             ) from error
-        if isinstance(found, Mapping) and isinstance(found.get("opened"), list):
-            self._document = self._slot = dict(found)
-        self._document["opened"] = sorted({*self._document["opened"], self._try_number})
+        if isinstance(document, Mapping) and isinstance(document.get("opened"), list):
+            self._document = dict(document)
+            self._slot = self._document
+        opened = {*self._document["opened"], self._try_number}
+        self._document["opened"] = sorted(opened)
         if max_tries is not None:
-            noted = {**self.noted_max_tries, self._try_number: max_tries}
-            self._document["max_tries"] = {str(number): value for number, value in noted.items()}
+            noted = self._document.get("max_tries") or {}
+            self._document["max_tries"] = {**noted, str(self._try_number): max_tries}
         self._write()
 
     @property
@@ -160,14 +164,16 @@ class Journal:
         """
         parts = self._document.get("parts") or {}
         slots = [self._document, *parts.values()]
-        return self._is_proof and not any(slot.get("asked") for slot in slots)
+        is_asked = any(slot.get("asked") for slot in slots)
+        return self._is_proof and not is_asked
 
     @property
     def _is_proof(self) -> bool:
         """Whether every earlier try opened this journal, so that it means something if nothing is
         noted.
         """
-        return set(range(1, self._try_number)) <= set(self._document["opened"])
+        earlier_tries = range(1, self._try_number)
+        return set(earlier_tries) <= set(self._document["opened"])
 
     def entry(self, **request: Any) -> Entry | None:
         """Return what an earlier try noted about exactly this request, None if nothing.
@@ -190,14 +196,13 @@ class Journal:
         :param answered_by: the key of the answer that ends the doubt
         """
         last = self.last_request
-        is_same_kind = all(last.get(key) == request.get(key) for key in ("what", "deployment_id"))
+        if last == _plain(request):
+            return None
+        for key in ("what", "deployment_id"):
+            if last.get(key) != request.get(key):
+                return None
         entry = self.entry(**last)
-        if (
-            not is_same_kind
-            or entry is None
-            or last == _plain(request)
-            or answered_by in entry.answer
-        ):
+        if entry is None or answered_by in entry.answer:
             return None
         return last, entry
 
@@ -230,9 +235,8 @@ class Journal:
         """
         self._slot.update(asked=None, before=None, answer=None)
         if request and entry:
-            self._slot.update(
-                asked=_plain(request), before=dict(entry.before), answer=dict(entry.answer) or None
-            )
+            answer = dict(entry.answer) or None
+            self._slot.update(asked=_plain(request), before=dict(entry.before), answer=answer)
         self._write(
             "The journal does not take the note that nothing was done, so a retry looks for it: %s"
         )
@@ -243,7 +247,7 @@ class Journal:
         before: Mapping[str, Any],
         send: Callable[[], T],
         *,
-        nothing: Callable[[], str],
+        nothing: str,
         refused: type[TrifactaError] | tuple[()] = (),
         earlier: Entry | None = None,
     ) -> T | TrifactaError:
@@ -252,7 +256,7 @@ class Journal:
         :param request: the request
         :param before: the state of production now
         :param send: sends it
-        :param nothing: tells how production stands if the server did nothing, as a sentence
+        :param nothing: how production stands if the server did nothing, as a sentence
         :param refused: another error that proves that the server did nothing
         :param earlier: what an earlier try noted about the same request
         :returns: the answer, or the error that leaves open whether the server did it
@@ -262,7 +266,8 @@ class Journal:
         try:
             return send()
         except TrifactaError as error:
-            if not (did_nothing(error) or isinstance(error, refused)):
+            is_proof = did_nothing(error) or isinstance(error, refused)
+            if not is_proof:
                 return error
             self.withdraw(request, earlier)
             with production_stands(nothing):
@@ -276,7 +281,8 @@ class Journal:
 
         :param answer: what a retry needs to know
         """
-        self._slot["answer"] = {**(self._slot.get("answer") or {}), **_plain(answer)}
+        noted = self._slot.get("answer") or {}
+        self._slot["answer"] = {**noted, **_plain(answer)}
         self._write(
             "The journal does not take the answer, so a retry has to look for what was done: %s"
         )
@@ -303,14 +309,15 @@ class Journal:
 
 @contextmanager
 def production_stands(
-    words: Callable[[], str],
+    words: str | Callable[[], str],
     *,
     also: bool = False,
     kinds: type[TrifactaError] | tuple[type[TrifactaError], ...] = TrifactaError,
 ) -> Iterator[None]:
     """Make every error that leaves the block say how production stands, unless it says so already.
 
-    :param words: makes the sentence, when there is an error
+    :param words: the sentence; or what makes it when there is an error, if it depends on what the
+        block does
     :param also: whether to add the sentence to what the error says already
     :param kinds: the errors that are to say it
     """
@@ -318,7 +325,8 @@ def production_stands(
         yield
     except kinds as error:
         if also or not error.standing:
-            error.standing = f"{error.standing} {words()}".strip()
+            sentence = words if isinstance(words, str) else words()
+            error.standing = f"{error.standing} {sentence}".strip()
         raise
 
 
@@ -327,9 +335,19 @@ def digest_of(value: Any) -> str:
 
     :param value: plain JSON
     """
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def noted_time(time: datetime | None) -> str | None:
+    """Return a time as a journal or an XCom keeps it.
+
+    :param time: the time
+    """
+    return time.isoformat() if time else None
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return a value as the store gives it back, so that both can be compared."""
-    return dict(json.loads(json.dumps(storable(value))))
+    text = json.dumps(storable(value))
+    return dict(json.loads(text))

@@ -6,7 +6,7 @@ deployments of one name, and a task that finds its deployment by name could not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,13 @@ from ..client.gate import logger
 from ..client.models import parse_time
 from ..client.texts import quoted
 from .journal import production_stands
-from .standing import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look, read_patiently
+from .standing import CLOCK_TOLERANCE, VERIFY_TIMEOUT, is_since, look, read_patiently
 from .tries import Tries
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.models import Deployment
+    from .journal import Entry
 
 log = logger(__name__)
 
@@ -51,26 +52,26 @@ def create_once(
     tries = tries or Tries()
     journal = tries.journal
     request: dict[str, Any] = {"what": "create_deployment", "name": name}
-    found = _only(read_patiently(client, lambda reader: reader.deployments.find(name)), name)
-    if found:
-        return found, "reused"
+    present = _only(read_patiently(client, _finding(name)), name)
+    if present:
+        return present, "reused"
     _refuse_abandoned(client, request, tries)
     if not journal.nothing_asked(**request):
         log.info(
             "An earlier try may have asked for the deployment %s: waiting for it to show",
             quoted(name),
         )
-        found = _wait_for(client, name)
-        if found:
-            return found, "adopted"
+        late = _wait_for(client, name)
+        if late:
+            return late, "adopted"
         entry = journal.entry(**request)
-        if entry and not (tries.is_clear and entry.answer.get("told")):
+        if entry and not _has_looked(tries, entry):
             why = "an earlier try of this task asked for it."
             journal.answered(told=True)
             raise _ambiguous(client, name, why, entry.before.get("at"), tries.clear_again)
     now = pendulum.now("UTC").isoformat()
     create = partial(client.deployments.create, name)
-    made = journal.ask(request, {"at": now}, create, nothing=lambda: "No deployment was made.")
+    made = journal.ask(request, {"at": now}, create, nothing="No deployment was made.")
     if isinstance(made, TrifactaError):
         log.warning("The deployment %s may have been made, looking for it: %s", quoted(name), made)
         try:
@@ -80,14 +81,14 @@ def create_once(
             raise
     journal.answered(deployment_id=made.id)
     # Another person or run may have done the same at the same time, and the API takes both.
-    with production_stands(lambda: f"The server answered that it made deployment {made.id}."):
-        found = _wait_for(client, name)
-    if found is None or found.id != made.id:
+    with production_stands(f"The server answered that it made deployment {made.id}."):
+        listed = _wait_for(client, name)
+    if listed is None or listed.id != made.id:
+        other = f"deployment {listed.id}" if listed else "no deployment"
         raise AmbiguousNameError(
-            f"Deployment {made.id} was made, but"
-            f" {f'deployment {found.id}' if found else 'no deployment'} is listed as"
-            f" {quoted(name)}. The server may spell the name in another way. Correct the name in"
-            " this task before you clear it, because every clear would make another deployment.",
+            f"Deployment {made.id} was made, but {other} is listed as {quoted(name)}. The server"
+            " may spell the name in another way. Correct the name in this task before you clear it,"
+            " because every clear would make another deployment.",
             deployment_id=made.id,
         )
     return made, "created"
@@ -103,50 +104,65 @@ def _refuse_abandoned(client: TrifactaClient, request: dict[str, Any], tries: Tr
         return
     asked, entry = abandoned
     other = str(asked.get("name"))
-    if (tries.is_clear and entry.answer.get("told")) or _wait_for(client, other):
+    if _has_looked(tries, entry) or _wait_for(client, other):
         return
     tries.journal.answered(told=True)
     why = "an earlier try of this task asked for it, and this try wants another name."
     raise _ambiguous(client, other, why, entry.before.get("at"), tries.clear_again)
 
 
+def _has_looked(tries: Tries, entry: Entry) -> bool:
+    """Tell whether a person read an error about an earlier request, and cleared the task then."""
+    return tries.is_clear and bool(entry.answer.get("told"))
+
+
 def _adopt(client: TrifactaClient, name: str, error: TrifactaError, asked_at: str) -> Deployment:
     """Look for a deployment whose creation was asked for and whose answer was lost."""
     try:
-        found = _wait_for(client, name)
+        deployment = _wait_for(client, name)
     except AmbiguousNameError:
         raise
     except TrifactaError as list_error:
         why = f"{error} The list of deployments cannot be read: {list_error}"
         raise _ambiguous(client, name, why, asked_at) from error
-    if found is None:
+    if deployment is None:
         raise _ambiguous(client, name, str(error), asked_at) from error
-    return found
+    return deployment
 
 
 def _wait_for(client: TrifactaClient, name: str) -> Deployment | None:
     """Look until the deployment shows, or the time is up; None then."""
-    found = look(client, lambda reader: reader.deployments.find(name), bool, seconds=VERIFY_TIMEOUT)
-    return _only(found, name)
+    deployments = look(client, _finding(name), bool, seconds=VERIFY_TIMEOUT)
+    return _only(deployments, name)
+
+
+def _finding(name: str) -> Callable[[TrifactaClient], Sequence[Deployment]]:
+    """Return a function that reads the deployments with a name."""
+
+    def find(reader: TrifactaClient) -> Sequence[Deployment]:
+        return reader.deployments.find(name)
+
+    return find
 
 
 def _ambiguous(
     client: TrifactaClient, name: str, why: str, asked_at: str | None, clear_again: str = ""
 ) -> AmbiguousSubmissionError:
-    """Make the error for a deployment that may have been made, with what a person has
-    to look at.
+    """Make the error for a deployment that may have been made.
+
+    :param client: the instance
+    :param name: display name
+    :param why: why it is unknown
+    :param asked_at: when it was asked for; None if that was not noted
+    :param clear_again: what a person does whose clear looks like a retry, as a sentence
     """
-    since = parse_time(asked_at)
     try:
-        appeared = [
-            one
-            for one in client.without_repetitions.deployments.list()
-            if not since or not one.created_at or one.created_at >= since - CLOCK_TOLERANCE
-        ]
-        newest = sorted(appeared, key=lambda one: one.id, reverse=True)[:_LISTED]
-        there = ", ".join(f"{one.id} ({quoted(one.name)})" for one in newest) or "none"
+        newest = _appeared(client, asked_at)[:_LISTED]
     except TrifactaError as error:
         there = f"unreadable ({error})"
+    else:
+        names = [f"{deployment.id} ({quoted(deployment.name)})" for deployment in newest]
+        there = ", ".join(names) or "none"
     return AmbiguousSubmissionError(
         f"It is unknown whether the deployment {quoted(name)} was made: {why} This task does not"
         " ask for it again, because names are not unique and a second deployment could be made."
@@ -155,11 +171,20 @@ def _ambiguous(
     )
 
 
-def _only(found: Sequence[Deployment], name: str) -> Deployment | None:
-    if len(found) > 1:
+def _appeared(client: TrifactaClient, asked_at: str | None) -> list[Deployment]:
+    """Return the deployments that may have been made since a request, newest first."""
+    asked = parse_time(asked_at)
+    since = asked - CLOCK_TOLERANCE if asked else None
+    deployments = client.without_repetitions.deployments.list()
+    appeared = [deployment for deployment in deployments if is_since(deployment.created_at, since)]
+    return sorted(appeared, key=lambda deployment: deployment.id, reverse=True)
+
+
+def _only(deployments: Sequence[Deployment], name: str) -> Deployment | None:
+    if len(deployments) > 1:
+        ids = ", ".join(str(deployment.id) for deployment in deployments)
         raise AmbiguousNameError(
-            f"{len(found)} deployments are called {quoted(name)}:"
-            f" {', '.join(str(one.id) for one in found)}. Nothing was made. Rename or delete the"
-            " superfluous ones in Trifacta, or use the id."
+            f"{len(deployments)} deployments are called {quoted(name)}: {ids}. Nothing was made."
+            " Rename or delete the superfluous ones in Trifacta, or use the id."
         )
-    return found[0] if found else None
+    return deployments[0] if deployments else None

@@ -145,9 +145,11 @@ class Promoter:
             earlier = self._find_earlier()
             if earlier:
                 return earlier
-        return repeating(
-            self._decide, lambda one: one is self._busy, WRITE_RETRIES, self.client.clock.sleep
-        )
+        return repeating(self._decide, self._is_busy, WRITE_RETRIES, self.client.clock.sleep)
+
+    def _is_busy(self, error: BaseException) -> bool:
+        """Tell whether an error says that the server was busy, and did not take the upload."""
+        return error is self._busy
 
     def _refuse_abandoned(self) -> None:
         """Settle an upload that an earlier try of this task began for another package or baseline.
@@ -177,11 +179,8 @@ class Promoter:
         known = entry.before.get("latest_release_id") or 0
 
         def made(now: Standing) -> list[Release]:
-            others = [
-                release
-                for release in now
-                if release.id > known and release.package_uuid != self._releases.uuid
-            ]
+            new = [release for release in now if release.id > known]
+            others = [release for release in new if release.package_uuid != self._releases.uuid]
             return releases.not_proven_others(others, now)
 
         log.info(
@@ -217,18 +216,26 @@ class Promoter:
 
     def _recall(self, entry: Entry) -> Promotion:
         """Return what an earlier try made and noted, after it is read back."""
-        answer, release_id = entry.answer, int(entry.answer["release_id"])
+        answer = entry.answer
+        release_id = int(answer["release_id"])
         primary_flow_ids = answer.get("primary_flow_ids")
         self._name_release(release_id, primary_flow_ids)
-        found, seen = self._releases.recall(release_id, answer.get("release_uuid"), self._read_to)
-        was_live = found.active or bool(answer.get("was_live"))
-        found, seen = self._accept_recalled(found, seen, was_live)
-        previous, overrun = answer.get("previous_release_id"), overrun_by(entry, found, seen)
+        uuid = answer.get("release_uuid")
+        release, seen = self._releases.recall(release_id, uuid, self._read_to)
+        was_live = release.active or bool(answer.get("was_live"))
+        release, seen = self._accept_recalled(release, seen, was_live)
+        previous = answer.get("previous_release_id")
+        overrun = overrun_by(entry, release, seen)
         if answer.get("adopted"):
-            return Promotion("adopted", found, None, previous, overrun, recalled=True)
-        flows, dropped = answer.get("flows") or [], answer.get("dropped") or {}
-        imported = ImportResult(primary_flow_ids, flows, dropped, found, answer.get("rule_changes"))
-        return Promotion("created", found, imported, previous, overrun, recalled=True)
+            return Promotion("adopted", release, None, previous, overrun, recalled=True)
+        imported = ImportResult(
+            primary_flow_ids,
+            answer.get("flows") or [],
+            answer.get("dropped") or {},
+            release,
+            answer.get("rule_changes"),
+        )
+        return Promotion("created", release, imported, previous, overrun, recalled=True)
 
     def _accept_recalled(
         self, release: Release, seen: Standing, was_live: bool
@@ -251,7 +258,8 @@ class Promoter:
 
         :returns: the promotion, or None if it is safe to upload
         """
-        releases, seen = self._releases, self._releases.read(self._read_to)
+        releases = self._releases
+        seen = releases.read(self._read_to)
         since = Since.of(self.baseline, self._earlier, self.tries.run_began)
         releases.refuse_unidentified([release for release in seen if since.counts(release)])
         reused = self._find_reusable(seen)
@@ -264,9 +272,8 @@ class Promoter:
         if reused:
             self._name_release(reused.id)
             if self._earlier:
-                self._note_adopted(
-                    reused, self._earlier.before.get("active_release_id"), was_live=reused.active
-                )
+                live_before = self._earlier.before.get("active_release_id")
+                self._note_adopted(reused, live_before, was_live=reused.active)
             overrun = overrun_by(self._earlier, reused, seen)
             return Promotion("reused", reused, None, self._previous(None), overrun)
         settled = releases.settle_earlier(seen, since, has_baseline=self.baseline is not None)
@@ -278,9 +285,8 @@ class Promoter:
             return None
         others = {*settled.now.made_since(seen, settled.release.id)}
         others |= set(overrun_by(self._earlier, settled.release, settled.now))
-        return self._adopt(
-            settled.release, settled, self._previous(None), tuple(sorted(others)), retry=True
-        )
+        overrun = tuple(sorted(others))
+        return self._adopt(settled.release, settled, self._previous(None), overrun, retry=True)
 
     def _note_adopted(self, release: Release, previous: int | None, *, was_live: bool) -> None:
         self.tries.journal.answered(
@@ -328,12 +334,11 @@ class Promoter:
         :raises ReleaseNotLiveError: this run made a release of the package, and another one is live
             now
         """
-        live, made = seen.live, self._releases.among(seen)
-        of_this_run = [one for one in made if one.id > self._latest]
+        live = seen.live
+        made = self._releases.among(seen)
+        of_this_run = [release for release in made if release.id > self._latest]
         if live in of_this_run:
-            if not self.baseline and rules_changed_since(
-                self.client.import_rules, self.deployment_id, live
-            ):
+            if not self.baseline and self._rules_changed_since(live):
                 return None
             log.info(
                 "Release %s of deployment %s is live and was made of this package (%s): nothing"
@@ -353,6 +358,9 @@ class Promoter:
             raise self._releases.not_live((of_this_run or made)[0], seen)
         return None
 
+    def _rules_changed_since(self, release: Release) -> bool:
+        return rules_changed_since(self.client.import_rules, self.deployment_id, release)
+
     def _refuse_surprises(self, seen: Standing) -> None:
         """Refuse to replace a live release that this promotion was not meant to replace."""
         live = seen.live
@@ -369,7 +377,8 @@ class Promoter:
         """Refuse a package that was exported before the live one, if both show when they were
         exported.
         """
-        ours, theirs = uuid_time(self._releases.uuid), live.exported_at
+        ours = uuid_time(self._releases.uuid)
+        theirs = live.exported_at
         if ours is None or theirs is None:
             log.info(
                 "It is unknown whether the package %s is older than release %s, which is live:"
@@ -405,7 +414,7 @@ class Promoter:
                 self._request,
                 Baseline.of(seen).as_dict(),
                 partial(self.client.releases.create, self.deployment_id, body, repeat=False),
-                nothing=lambda: f"Nothing was imported. {seen.words} is live.",
+                nothing=f"Nothing was imported. {seen.words} is live.",
                 earlier=self._earlier,
             )
         except TrifactaError as error:
@@ -419,11 +428,9 @@ class Promoter:
             return self._adopt_new(release, settled, seen, previous)
         made = result.release
         with production_stands(
-            lambda: (
-                f"The server answered that it made release {made.id} of deployment"
-                f" {self.deployment_id} from the package, but it was not read back. It may be live"
-                f" in place of {seen.words.lower()}."
-            )
+            f"The server answered that it made release {made.id} of deployment"
+            f" {self.deployment_id} from the package, but it was not read back. It may be live"
+            f" in place of {seen.words.lower()}."
         ):
             # An answer about another deployment, or about a release that was there before, is not
             # noted. It is not the answer to this upload, and a retry must look.
@@ -440,14 +447,14 @@ class Promoter:
                 previous_release_id=previous,
             )
             self._name_release(made.id, result.primary_flow_ids)
-            found, now = self._releases.prove(made, seen)
-        self._warn_of_uuid(found)
-        overrun = now.made_since(seen, found.id)
+            release, now = self._releases.prove(made, seen)
+        self._warn_of_uuid(release)
+        overrun = now.made_since(seen, release.id)
         if not overrun:
-            was_live = made.active or found.active
-            found, now = self._accept(found, now, was_live=was_live, retry=False)
-            overrun = now.made_since(seen, found.id)
-        return Promotion("created", found, result, previous, overrun)
+            was_live = made.active or release.active
+            release, now = self._accept(release, now, was_live=was_live, retry=False)
+            overrun = now.made_since(seen, release.id)
+        return Promotion("created", release, result, previous, overrun)
 
     def _settle_wrong(self, made: Release, seen: Standing, previous: int | None) -> Promotion:
         """End the doubt that an answer about another release leaves."""
@@ -498,5 +505,6 @@ class Promoter:
 
     def _previous(self, live: Release | None) -> int | None:
         """Return the release that was live before this run, by the baseline if there is one."""
-        before = self.baseline.active_release_id if self.baseline else None
-        return before if self.baseline or live is None else live.id
+        if self.baseline:
+            return self.baseline.active_release_id
+        return live.id if live else None

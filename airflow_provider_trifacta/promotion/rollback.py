@@ -11,12 +11,7 @@ from ..client.gate import logger
 from ..client.models import canonical_uuid
 from ..client.texts import sentence
 from .baseline import Baseline
-from .standing import (
-    DEFAULT_SETTLE_TIMEOUT,
-    Standing,
-    down_to,
-    read_patiently,
-)
+from .standing import DEFAULT_SETTLE_TIMEOUT, Standing, down_to, read_patiently
 from .switch import live_request, put_back, refuse_earlier_overlap, refuse_overlap
 from .tries import Tries
 from .uploads import PackageReleases
@@ -63,8 +58,11 @@ def outlast(
     :raises TrifactaError: the last try failed, or a try failed for a reason that another try cannot
         help
     """
-    clock, begun = client.clock, None
-    deadline, pause = clock.monotonic() + seconds, _INTERVAL
+    clock = client.clock
+    deadline = clock.monotonic() + seconds
+    pause = _INTERVAL
+    # The last error of a try that may have changed something.
+    begun: errors.TrifactaError | None = None
     while True:
         try:
             return act(tries.as_retry() if begun else tries)
@@ -77,7 +75,8 @@ def outlast(
                 raise
             # From the first change on, an error says how production stands.
             begun = error if error.standing else begun
-            pause = min(max(pause, getattr(error, "retry_after", None) or 0.0), left)
+            asked = getattr(error, "retry_after", None) or 0.0
+            pause = min(max(pause, asked), left)
             log.warning(
                 "%s. Trying again in %.0f s, for %.0f s more at most: %s", what, pause, left, error
             )
@@ -117,7 +116,7 @@ def roll_back(
     :raises TrifactaError: for the rest
     """
     tries = tries or Tries()
-    target, latest = baseline.active_release_id, baseline.latest_release_id or 0
+    target = baseline.active_release_id
     package = _releases_of_run(client, baseline, package_uuid, release_id, settle_timeout)
     now = _read(package, baseline)
     release_id = package.release_id
@@ -129,20 +128,15 @@ def roll_back(
         # It was deleted, or the answer that named it was wrong. A release of the package is of this
         # run too.
         package = replace(package, release_id=None)
-    live, ours = now.live, package.among(now, after=latest)
+    ours = package.among(now, after=baseline.latest_release_id or 0)
     if now.live_id == target:
         # There is nothing to do. But if an earlier try was cut off after its change, the change is
         # reported.
-        entry = (
-            tries.journal.entry(**live_request(baseline.deployment_id, target))
-            if tries.is_retry
-            else None
-        )
-        undone = next((one for one in ours if entry and one.id == entry.before.get("live")), None)
+        undone = _undone_before(baseline, ours, tries)
         if undone is None:
             return None
         refuse_earlier_overlap(now, target, tries)
-        return Undone(undone.id, live.package_uuid if live else None)
+        return Undone(undone.id, _package_of(now.live))
     live = _refuse_surprise(baseline, package, now, ours)
     if target is not None and target not in now:
         raise errors.UnexpectedLiveReleaseError(
@@ -153,8 +147,30 @@ def roll_back(
         )
     after = put_back(client, live, target, now, tries)
     refuse_overlap(after, after.made_since(now))
-    restored = after.live
-    return Undone(live.id, restored.package_uuid if restored else None)
+    return Undone(live.id, _package_of(after.live))
+
+
+def _package_of(release: Release | None) -> str | None:
+    return release.package_uuid if release else None
+
+
+def _undone_before(baseline: Baseline, ours: Sequence[Release], tries: Tries) -> Release | None:
+    """Return the release of this run that an earlier try took back, if it noted one.
+
+    :param baseline: what the deployment looked like before the run
+    :param ours: the releases of this run
+    :param tries: the tries of the task. Only a retry reports what an earlier try did
+    """
+    if not tries.is_retry:
+        return None
+    request = live_request(baseline.deployment_id, baseline.active_release_id)
+    entry = tries.journal.entry(**request)
+    if entry is None:
+        return None
+    for release in ours:
+        if release.id == entry.before.get("live"):
+            return release
+    return None
 
 
 def _releases_of_run(
@@ -173,17 +189,19 @@ def _releases_of_run(
 
 def _read(package: PackageReleases, baseline: Baseline) -> Standing:
     """Read all that is newer than the baseline, what is live, and what to go back to."""
-    target, newer = baseline.active_release_id, down_to(baseline.latest_release_id or 0)
+    target = baseline.active_release_id
+    has_newer = down_to(baseline.latest_release_id or 0)
 
     def enough(releases: Sequence[Release]) -> bool:
-        return newer(releases) and (
-            target is None or any(release.id <= target for release in releases)
-        )
+        if not has_newer(releases):
+            return False
+        return target is None or any(release.id <= target for release in releases)
 
-    rows = read_patiently(
-        package.client, lambda reader: reader.releases.list(package.deployment_id, until=enough)
-    )
-    return Standing(package.deployment_id, rows)
+    def read(reader: TrifactaClient) -> Standing:
+        releases = reader.releases.list(package.deployment_id, until=enough)
+        return Standing(package.deployment_id, releases)
+
+    return read_patiently(package.client, read)
 
 
 def _await_promotion(package: PackageReleases, before: Standing, baseline: Baseline) -> Standing:
@@ -198,10 +216,12 @@ def _await_promotion(package: PackageReleases, before: Standing, baseline: Basel
     :returns: how it stands after the wait
     """
     target = baseline.active_release_id
-    made = package.among(before, after=baseline.latest_release_id or 0)
-    may_come = not made or any(release.untouched for release in made)
-    if not package.is_known or before.live_id != target or not may_come:
+    latest = baseline.latest_release_id or 0
+    made = package.among(before, after=latest)
+    if not package.is_known or before.live_id != target:
         return before
+    if made and not any(release.untouched for release in made):
+        return before  # none of them goes live by itself any more
     log.info(
         "%s is not live in deployment %s. Waiting %s s for it",
         sentence(package.words),
@@ -215,8 +235,10 @@ def _await_promotion(package: PackageReleases, before: Standing, baseline: Basel
         # another live release shows its package: that release is not of this run in any case, and
         # it stays.
         now = _read(package, baseline)
-        newer = [release for release in now if release.id > (baseline.latest_release_id or 0)]
-        if any(one.package_uuid is None for one in newer) or now.live in package.among(newer):
+        newer = [release for release in now if release.id > latest]
+        if any(release.package_uuid is None for release in newer):
+            raise
+        if now.live in package.among(newer):
             raise
         if now.live_id == target:
             raise
@@ -243,8 +265,7 @@ def _await_release(
 
 
 def _refuse_hidden(package: PackageReleases, release_id: int, now: Standing) -> None:
-    """Refuse a list that does not show a release which is there: it cannot show what is live
-    either.
+    """Refuse a list that lacks a release which is there: it cannot show what is live either.
 
     :raises UnexpectedResponseError: the release is there; a later try may read another list
     """
@@ -268,16 +289,14 @@ def _refuse_surprise(
     """Return the live release, if this run made it."""
     if now.live is None or now.live not in ours:
         where = f" and is not of this run ({package.words})"
-        newer = [release for release in now if release.id > (baseline.latest_release_id or 0)]
-        if (
-            package.uuid
-            and package.release_id is None
-            and now.live in package.not_proven_others(newer, now)
-        ):
+        latest = baseline.latest_release_id or 0
+        newer = [release for release in now if release.id > latest]
+        goes_by_uuid = package.uuid and package.release_id is None
+        if goes_by_uuid and now.live in package.not_proven_others(newer, now):
             where = (
-                f" and shows the uuid {now.live.package_uuid if now.live else None}, while this run"
-                f" promoted {package.uuid or 'no package'}. It is of this run only if this instance"
-                " gives releases uuids of its own"
+                f" and shows the uuid {_package_of(now.live)}, while this run promoted"
+                f" {package.uuid}. It is of this run only if this instance gives releases uuids of"
+                " its own"
             )
         raise baseline.another_is_live(
             now,

@@ -23,8 +23,8 @@ from ..client.gate import logger
 from ..client.models import RUNNING, JobGroup, parse_time
 from ..client.retries import did_nothing
 from ..client.texts import shown
-from .journal import production_stands
-from .standing import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, look
+from .journal import Entry, production_stands
+from .standing import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, is_since, look
 from .tries import Tries
 
 if TYPE_CHECKING:
@@ -67,11 +67,20 @@ class Started:
     @classmethod
     def of(cls, note: Mapping[str, Any]) -> Started:
         """Read what :meth:`as_dict` returned."""
-        return cls([int(one) for one in note["job_group_ids"]], note.get("flow_run_id"))
+        job_group_ids = [int(number) for number in note["job_group_ids"]]
+        return cls(job_group_ids, note.get("flow_run_id"))
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON, for the journal."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        note = asdict(self)
+        if self.flow_run_id is None:
+            del note["flow_run_id"]
+        return note
+
+
+def _no_job_group(_: JobGroup) -> bool:
+    """Tell that nothing shows which job groups an order started."""
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +100,7 @@ class Order:
     send: Callable[[str | None, bool], object]
     needs: str = ""
     path: str = ""
-    has: Callable[[JobGroup], bool] = lambda _: False
+    has: Callable[[JobGroup], bool] = _no_job_group
 
 
 @dataclass
@@ -134,49 +143,68 @@ class Once:
         :returns: what runs
         """
         doubt = self._doubt()
-        while len(self._known) < len(self.orders):
-            self._known.append(self._start(self.orders[len(self._known)], doubt))
-            # What came after a noted request was not sent.
-            doubt, self._noted = "" if self._noted else doubt, False
-        flow_runs = [one.flow_run_id for one in self._known if one.flow_run_id]
-        return Run(release_id, self._ids(self._known), self._joined, flow_runs)
+        for order in self.orders[len(self._known) :]:
+            started = self._start(order, doubt)
+            self._known.append(started)
+            if self._noted:
+                # What came after a noted request was not sent.
+                doubt = ""
+                self._noted = False
+        flow_runs = [started.flow_run_id for started in self._known if started.flow_run_id]
+        return Run(release_id, _ids_of(self._known), self._joined, flow_runs)
 
     def _doubt(self) -> str:
         """Join what earlier tries started, and return why the next order may have been sent; empty
         if it was not.
         """
-        journal, retry, names = self.journal, self.tries.is_retry, self._names()
-        entry, why = journal.entry(**self.request), "an earlier try of this task asked for it."
+        entry = self.journal.entry(**self.request)
         if entry:
-            notes = [*(entry.before.get("started") or ()), entry.answer]
-            known = [Started.of(one) for one in notes if one.get("job_group_ids")]
-            lost, self._since = len(known) < len(notes), parse_time(entry.before.get("at"))
-            if lost and not retry and not entry.answer.get("told"):
-                # A clear starts it again only after an error has told a person which job groups
-                # appeared.
-                raise self._ambiguous(self.orders[len(known)], why)
-            statuses = map(self.client.job_groups.status, self._ids(known))
-            if retry or any(status in RUNNING for status in statuses):
-                self._known, self._joined = known, bool(known)
-                log.info("An earlier try of this task ran %s: %s", names, self._ids(known))
-            if lost and retry:
-                self._noted = True
-                self._execution_id = entry.before.get("execution_id")
-                return why
-            return ""
-        if not retry:
+            return self._join(entry)
+        if not self.tries.is_retry:
             self._refuse_abandoned()
             return ""
-        if journal.last_request.get("what") == self.request["what"]:
+        if self.journal.last_request.get("what") == self.request["what"]:
             raise self._interrupted(
-                f"An earlier try of this task ran {names}, with another live release or other"
-                " parameters."
+                f"An earlier try of this task ran {self._names()}, with another live release or"
+                " other parameters."
             )
-        if self._execution_id and not journal.exists:
+        if self._execution_id and not self.journal.exists:
             return "an earlier try of this task may have asked for it."
         # A try whose request the journal does not take stops. So no earlier try has sent one: the
         # worker may have died while Airflow prepared the task.
         return ""
+
+    def _join(self, entry: Entry) -> str:
+        """Join what an earlier try started of the same orders.
+
+        :param entry: what it noted
+        :returns: why the next order may have been sent; empty if it was not
+        """
+        is_retry = self.tries.is_retry
+        why = "an earlier try of this task asked for it."
+        notes = [*(entry.before.get("started") or ()), entry.answer]
+        known = [Started.of(note) for note in notes if note.get("job_group_ids")]
+        is_lost = len(known) < len(notes)
+        self._since = parse_time(entry.before.get("at"))
+        is_unread = is_lost and not entry.answer.get("told")
+        if is_unread and not is_retry:
+            # A clear starts it again only after an error has told a person which job groups
+            # appeared.
+            raise self._ambiguous(self.orders[len(known)], why)
+        job_group_ids = _ids_of(known)
+        if is_retry or self._any_runs(job_group_ids):
+            self._known = known
+            self._joined = bool(known)
+            log.info("An earlier try of this task ran %s: %s", self._names(), job_group_ids)
+        if is_lost and is_retry:
+            self._noted = True
+            self._execution_id = entry.before.get("execution_id")
+            return why
+        return ""
+
+    def _any_runs(self, job_group_ids: Sequence[int]) -> bool:
+        """Tell whether a job group still runs. It reads no more of them than it needs."""
+        return any(self.client.job_groups.status(number) in RUNNING for number in job_group_ids)
 
     def _refuse_abandoned(self) -> None:
         """Stop a clear where an earlier try asked for another run, and no error has told a person
@@ -185,9 +213,12 @@ class Once:
         No list proves that the server did nothing, so only a person can end the doubt.
         """
         abandoned = self.journal.abandoned(self.request, "job_group_ids")
-        if abandoned is None or abandoned[1].answer.get("told"):
+        if abandoned is None:
             return
-        self._since = parse_time(abandoned[1].before.get("at"))
+        _, entry = abandoned
+        if entry.answer.get("told"):
+            return
+        self._since = parse_time(entry.before.get("at"))
         raise self._ambiguous(
             self.orders[0], "an earlier try of this task asked for another run, and got no answer."
         )
@@ -197,40 +228,57 @@ class Once:
 
         :param doubt: why it may have been sent before; empty if it was not
         """
-        before, key, cause = self.journal.entry(**self.request), self._key(), None
+        earlier = self.journal.entry(**self.request)
+        key = self._key()
         if not self._noted:
-            self._since = (doubt and self._since) or pendulum.now("UTC")
-            noted: dict[str, Any] = {"at": self._since.isoformat()}
-            noted |= {"execution_id": self._execution_id} if key else {}
-            noted |= {"started": [one.as_dict() for one in self._known]} if self._known else {}
-            with production_stands(self._started_before):
-                self.journal.asked(self.request, **noted)
+            self._note(key, doubt)
+        if doubt:
+            return self._settle(order, key, doubt, None)
         try:
-            if not doubt:
-                answer = order.send(key, False)
-                if answer is ACCEPTED_BEFORE:
-                    why = (
-                        "the server says that it took this request before, but no try of this task"
-                        " has sent it."
-                    )
-                    raise self._ambiguous(order, why)
-                return self._answered(_read_answer(answer, order.name, order.needs, self.fields))
+            answer = order.send(key, False)
+            if answer is ACCEPTED_BEFORE:
+                raise self._ambiguous(
+                    order,
+                    "the server says that it took this request before, but no try of this task"
+                    " has sent it.",
+                )
+            return self._answered(_read_answer(answer, order.name, order.needs, self.fields))
         except errors.AmbiguousSubmissionError:
             raise
         except errors.TrifactaError as error:
-            nothing = did_nothing(error)
-            if nothing or isinstance(error, errors.RunNotStartedError):
-                self.journal.withdraw(self.request, before if self._known else None)
-                with production_stands(lambda: self._nothing(order) if nothing else ""):
+            did_not_send = did_nothing(error)
+            if did_not_send or isinstance(error, errors.RunNotStartedError):
+                self.journal.withdraw(self.request, earlier if self._known else None)
+                with production_stands(self._nothing(order) if did_not_send else ""):
                     raise
-            doubt, cause = str(error), error
-        return self._settle(order, key, doubt, cause)
+            lost = error
+        return self._settle(order, key, str(lost), lost)
+
+    def _note(self, key: str | None, doubt: str) -> None:
+        """Note the next order before it is sent.
+
+        :param key: its execution id, if it has one
+        :param doubt: why it may have been sent before; empty if it was not
+        """
+        if not doubt or self._since is None:
+            self._since = pendulum.now("UTC")
+        before: dict[str, Any] = {"at": self._since.isoformat()}
+        if key:
+            before["execution_id"] = self._execution_id
+        if self._known:
+            before["started"] = [started.as_dict() for started in self._known]
+        with production_stands(self._started_before()):
+            self.journal.asked(self.request, **before)
 
     def _settle(
         self, order: Order, key: str | None, doubt: str, cause: Exception | None
     ) -> Started:
         """Send an order again whose answer was lost, if the server takes it once; else leave it to
         a person.
+
+        :param key: the execution id by which the server takes it once, if the order has one
+        :param doubt: why the order may have been taken
+        :param cause: the error that left it open; None if an earlier try sent it
         """
         if not key:
             raise self._ambiguous(order, doubt) from cause
@@ -242,18 +290,7 @@ class Once:
                 order.name,
                 doubt,
             )
-            # The server may know the id only when the run exists, and may still work on the first
-            # request.
-            found = _find(self.client, order.has, self._since)
-            log.info(
-                "Sending the request again with the execution id %s, by which the server takes it"
-                " once",
-                key,
-            )
-            answer = order.send(key, True)
-            if answer is not ACCEPTED_BEFORE:
-                return self._answered(_read_answer(answer, order.name, order.needs, self.fields))
-            found = found or _find(self.client, order.has, self._since)
+            started = self._send_again(order, key)
         except (errors.AmbiguousSubmissionError, errors.RunNotStartedError):
             raise
         except errors.TrifactaError as error:
@@ -264,46 +301,68 @@ class Once:
                 " request again with the same execution id, so it runs once. A clear starts it"
                 " again: look at its jobs in Trifacta before."
             )
-            with production_stands(lambda: unknown):
+            with production_stands(unknown):
                 raise
-        if found is None:
+        if started is None:
             raise self._ambiguous(
                 order, "the server took it, and its jobs cannot be told from others."
             ) from cause
-        self._joined = True
+        return self._answered(started)
+
+    def _send_again(self, order: Order, key: str) -> Started | None:
+        """Send an order again, to a server that takes it once.
+
+        :param key: its execution id
+        :returns: what it started, now or before; None if the server took it before, and its job
+            groups cannot be told from others
+        """
+        # The server may know the id only when the run exists, and may still work on the first
+        # request.
+        earlier = _find(self.client, order.has, self._since)
         log.info(
-            "The server took the request before. Job groups %s of %s run",
-            found.job_group_ids,
-            order.name,
+            "Sending the request again with the execution id %s, by which the server takes it once",
+            key,
         )
-        return self._answered(found)
+        answer = order.send(key, True)
+        if answer is not ACCEPTED_BEFORE:
+            return _read_answer(answer, order.name, order.needs, self.fields)
+        started = earlier or _find(self.client, order.has, self._since)
+        if started:
+            self._joined = True
+            log.info(
+                "The server took the request before. Job groups %s of %s run",
+                started.job_group_ids,
+                order.name,
+            )
+        return started
 
     def _key(self) -> str | None:
         """Return the execution id of the next order. It goes by its place, so a retry with other
         orders is noticed.
         """
-        number, first = len(self._known), self._execution_id
+        first = self._execution_id
+        number = len(self._known)
         return str(uuid5(UUID(first), str(number))) if first and number else first
 
     def _answered(self, started: Started) -> Started:
         self.journal.answered(**started.as_dict())
         return started
 
-    @staticmethod
-    def _ids(known: Sequence[Started]) -> list[int]:
-        return [one for started in known for one in started.job_group_ids]
-
     def _names(self) -> str:
-        return ", ".join(one.name for one in self.orders)
+        return ", ".join(order.name for order in self.orders)
 
     def _started_before(self) -> str:
-        return f"Job groups {self._ids(self._known)} were started before it." if self._known else ""
+        if not self._known:
+            return ""
+        return f"Job groups {_ids_of(self._known)} were started before it."
 
     def _nothing(self, order: Order) -> str:
         if self._known:
             return f"The run of {order.name} started nothing. {self._started_before()}"
         live = self.fields.get("live_id")
-        return f"Nothing was started.{f' Release {live} of {order.name} is live.' if live else ''}"
+        if live:
+            return f"Nothing was started. Release {live} of {order.name} is live."
+        return "Nothing was started."
 
     def _interrupted(self, why: str) -> errors.InterruptedChangeError:
         return errors.InterruptedChangeError(
@@ -320,29 +379,40 @@ class Once:
         look at.
         """
         try:
-            since = self._since and self._since - CLOCK_TOLERANCE
-            groups = self.client.without_repetitions.job_groups.newest()
-            found = [
-                one for one in groups if not since or not one.created_at or one.created_at >= since
-            ]
-            listed = ", ".join(f"{one.id} ({shown(one.status)})" for one in found) or "none"
-            what = f"Job groups that appeared since, newest first: {listed}."
-            ids = [one.id for one in found]
+            appeared = self._appeared()
         except errors.TrifactaError as error:
-            what, ids = f"The job groups cannot be listed: {error}", []
+            appeared = []
+            to_look_at = f"The job groups cannot be listed: {error}"
+        else:
+            states = [f"{group.id} ({shown(group.status)})" for group in appeared]
+            listed = ", ".join(states) or "none"
+            to_look_at = f"Job groups that appeared since, newest first: {listed}."
         # A person can read the error from now on, so a clear may start the run again.
         self.journal.answered(told=True)
         return errors.AmbiguousSubmissionError(
             f"It is unknown whether the run of {order.name} started jobs: {why} This task does not"
-            f" ask for it again, because jobs might run twice. {what}"
+            f" ask for it again, because jobs might run twice. {to_look_at}"
             f" {self._started_before()}".rstrip(),
             advice=(
                 "Look at them in Trifacta, and clear this task if it should run."
                 f" {self.tries.clear_again}".rstrip()
             ),
-            job_group_ids=ids,
+            job_group_ids=[group.id for group in appeared],
             **self.fields,
         )
+
+    def _appeared(self) -> list[JobGroup]:
+        """Return the newest job groups that an earlier request may have started."""
+        since = self._since - CLOCK_TOLERANCE if self._since else None
+        newest = self.client.without_repetitions.job_groups.newest()
+        return [group for group in newest if is_since(group.created_at, since)]
+
+
+def _ids_of(known: Sequence[Started]) -> list[int]:
+    ids: list[int] = []
+    for started in known:
+        ids += started.job_group_ids
+    return ids
 
 
 def _read_answer(answer: object, name: str, needs: str, fields: Mapping[str, Any]) -> Started:
@@ -357,28 +427,36 @@ def _read_answer(answer: object, name: str, needs: str, fields: Mapping[str, Any
     :raises UnexpectedResponseError: it does not show the id of every job group
     """
     whole: Mapping[str, Any] = answer if isinstance(answer, Mapping) else {}
-    rows = whole.get("data", [whole])
-    if not isinstance(rows, list):
+    groups = whole.get("data", [whole])
+    if not isinstance(groups, list):
         raise errors.UnexpectedResponseError(
             'The answer to the run holds no list under "data".', **fields
         )
-    if not rows:
+    if not groups:
         raise errors.RunNotStartedError(f"The run of {name} started nothing. {needs}", **fields)
-    ids = [_id(row) for row in rows]
-    known = [one for one in ids if one]
-    if len(known) < len(rows):
+    ids: list[int] = []
+    for group in groups:
+        job_group_id = _id_of(group)
+        if job_group_id:
+            ids.append(job_group_id)
+    if len(ids) < len(groups):
         raise errors.UnexpectedResponseError(
-            f"The answer to the run does not show the id of every job group: {str(rows)[:200]}.",
-            job_group_ids=known,
+            f"The answer to the run does not show the id of every job group: {str(groups)[:200]}.",
+            job_group_ids=ids,
             **fields,
         )
-    first = rows[0].get("flowRun")
-    return Started(known, _id({"id": whole.get("flowRunId")}) or _id(first))
+    flow_run_id = _as_id(whole.get("flowRunId"))
+    return Started(ids, flow_run_id or _id_of(groups[0].get("flowRun")))
 
 
-def _id(row: object) -> int | None:
-    one = row.get("id") if isinstance(row, Mapping) else None
-    return one if isinstance(one, int) and not isinstance(one, bool) and one > 0 else None
+def _id_of(item: object) -> int | None:
+    return _as_id(item.get("id")) if isinstance(item, Mapping) else None
+
+
+def _as_id(number: object) -> int | None:
+    if not isinstance(number, int) or isinstance(number, bool):
+        return None
+    return number if number > 0 else None
 
 
 def _find(
@@ -394,24 +472,26 @@ def _find(
     :returns: what it started; None if no run fits, or several do
     """
     me = client.people.current().id
-    before: list[JobGroup] = []
+    earliest = since - _TOLERANCE if since else None
+    seen_before: set[int] = set()
+
+    def fits(group: JobGroup) -> bool:
+        if not has(group) or group.creator_id != me:
+            return False
+        return group.created_at is not None and is_since(group.created_at, earliest)
 
     def read(reader: TrifactaClient) -> list[JobGroup]:
-        return [
-            one
-            for one in reader.job_groups.newest(flows=True)
-            if has(one)
-            and one.creator_id == me
-            and one.created_at is not None
-            and (since is None or one.created_at >= since - _TOLERANCE)
-        ]
+        newest = reader.job_groups.newest(flows=True)
+        return [group for group in newest if fits(group)]
 
-    def same(now: list[JobGroup]) -> bool:
-        earlier, before[:] = {one.id for one in before}, now
-        return bool(now) and {one.id for one in now} == earlier
+    def shows_the_same(groups: list[JobGroup]) -> bool:
+        nonlocal seen_before
+        earlier = seen_before
+        seen_before = {group.id for group in groups}
+        return bool(groups) and seen_before == earlier
 
-    found = look(client, read, same, seconds=DEFAULT_SETTLE_TIMEOUT)
-    runs: set[object] = {one.flow_run_id or f"job group {one.id}" for one in found}
-    if len(runs) != 1 or not same(found):
+    groups = look(client, read, shows_the_same, seconds=DEFAULT_SETTLE_TIMEOUT)
+    runs: set[object] = {group.flow_run_id or f"job group {group.id}" for group in groups}
+    if len(runs) != 1 or not shows_the_same(groups):
         return None
-    return Started(sorted(one.id for one in found), found[0].flow_run_id)
+    return Started(sorted(group.id for group in groups), groups[0].flow_run_id)

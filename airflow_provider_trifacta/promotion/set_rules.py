@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..client import errors
 from ..client.gate import logger
 from ..client.texts import shown, shown_json
-from .journal import Entry, Journal, digest_of, production_stands
+from .journal import Entry, Journal, digest_of, noted_time, production_stands
 from .rules import Rule, refuses_to_show, same_rules
-from .standing import VERIFY_TIMEOUT, look, read_patiently
+from .standing import READ_PATIENCE, VERIFY_TIMEOUT, at_once, look
 from .tries import Tries
 
 if TYPE_CHECKING:
@@ -54,19 +54,23 @@ class RuleList:
         }
         self._where = f"{self.kind} rules of deployment {self.deployment_id}"
         #: What was found; None if the server does not show it.
-        self.found = self._read(partial(read_patiently, self.client))
+        self.found = self._read(at_once, READ_PATIENCE)
 
     def _read(
-        self, look_at: Callable[[Callable[[TrifactaClient], Any]], Any]
+        self, shows: Callable[[list[ImportRule]], bool], seconds: float = VERIFY_TIMEOUT
     ) -> list[ImportRule] | None:
         """Return the rules. None means that the server does not show them, which a retry cannot
         change.
+
+        :param shows: tells whether the awaited rules are there
+        :param seconds: for how long to look for them
         """
+
+        def read(reader: TrifactaClient) -> list[ImportRule]:
+            return reader.import_rules.list(self.deployment_id, self.kind)
+
         try:
-            rules: list[ImportRule] = look_at(
-                lambda reader: reader.import_rules.list(self.deployment_id, self.kind)
-            )
-            return rules
+            return look(self.client, read, shows, seconds=seconds)
         except errors.TrifactaError as error:
             if not refuses_to_show(error):
                 raise
@@ -84,9 +88,7 @@ class RuleList:
 
     @property
     def state(self) -> str | None:
-        """A digest that changes when the list is replaced; None where the list could
-        not be read.
-        """
+        """A digest that changes when the list is replaced; None where it could not be read."""
         return _state_of(self.found)
 
     def settle_abandoned(self) -> None:
@@ -98,15 +100,14 @@ class RuleList:
         abandoned = self.journal.abandoned(self._request, "set")
         if abandoned is None or self.found is None:
             return
-        before = abandoned[1].before.get("state")
+        _, entry = abandoned
+        before = entry.before.get("state")
 
-        def is_changed(rules: list[ImportRule] | None) -> bool:
+        def is_changed(rules: list[ImportRule]) -> bool:
             return _state_of(rules) != before
 
         if not is_changed(self.found):
-            self.found = self._read(
-                lambda read: look(self.client, read, is_changed, seconds=VERIFY_TIMEOUT)
-            )
+            self.found = self._read(is_changed)
 
     @property
     def noted_states(self) -> dict[str, str | None]:
@@ -127,13 +128,16 @@ class RuleList:
         :param tries: the tries of the task
         :param noted: what the lists were when an earlier try decided to write one of them
         """
-        if entry := self.noted_as_one:
-            return bool(entry.answer.get(self.kind)) or self.state != entry.before.get(self.kind)
-        if last := self.journal.last_request:
+        if self.noted_as_one:
+            noted_as_one = self.noted_as_one
+            is_set = bool(noted_as_one.answer.get(self.kind))
+            return is_set or self.state != noted_as_one.before.get(self.kind)
+        last = self.journal.last_request
+        if last:
             entry = self.journal.entry(**last)
-            return entry is not None and (
-                bool(entry.answer) or self.state != entry.before.get("state")
-            )
+            if entry is None:
+                return False
+            return bool(entry.answer) or self.state != entry.before.get("state")
         if self.kind in noted:
             return self.state != noted[self.kind]
         if self.journal.nothing_asked(**self._request):
@@ -145,7 +149,8 @@ class RuleList:
 
         :param began: the time
         """
-        return any(rule.created_at is None or rule.created_at > began for rule in self.found or ())
+        rules = self.found or ()
+        return any(rule.created_at is None or rule.created_at > began for rule in rules)
 
     def set(self, tell: Callable[..., None], states: Mapping[str, str | None]) -> None:
         """Write the rules, and read them back.
@@ -169,18 +174,14 @@ class RuleList:
             self._request,
             {"state": self.state, "states": dict(states)},
             partial(self.client.import_rules.replace, self.deployment_id, self.kind, self.wanted),
-            nothing=lambda: f"The {where} were not changed.",
+            nothing=f"The {where} were not changed.",
             earlier=self.journal.entry(**self._request),
         )
         if lost:
             log.warning("The %s may have been written; reading them back: %s", where, lost)
-        with production_stands(
-            lambda: f"The {where} may have been written. Check them in Trifacta."
-        ):
+        with production_stands(f"The {where} may have been written. Check them in Trifacta."):
             # A list that does not show yet what was written is read again.
-            now = self._read(
-                lambda read: look(self.client, read, self._as_declared, seconds=VERIFY_TIMEOUT)
-            )
+            now = self._read(self._as_declared)
             if self._as_declared(now):
                 self.journal.answered(set=True)
                 log.info("The %s are now %s", where, _said(self.wanted))
@@ -191,11 +192,9 @@ class RuleList:
             else:
                 # A server that shows rules goes on to do so, hence a failed look is no property of
                 # the server.
-                are = (
-                    "could be read before, and cannot be read back"
-                    if now is None
-                    else f"are {shown(_content(now))}"
-                )
+                are = "could be read before, and cannot be read back"
+                if now is not None:
+                    are = f"are {shown(_content(now))}"
                 raise errors.UnexpectedResponseError(
                     f"The {where} {are}, although {shown(self.wanted)} was written.",
                     deployment_id=self.deployment_id,
@@ -236,12 +235,8 @@ def _state_of(rules: list[ImportRule] | None) -> str | None:
     """Return a digest that changes when a list is replaced; None where it could not be read."""
     if rules is None:
         return None
-    return digest_of(
-        [
-            [rule.id, dict(rule.rule), rule.created_at.isoformat() if rule.created_at else None]
-            for rule in rules
-        ]
-    )
+    content = [[rule.id, dict(rule.rule), noted_time(rule.created_at)] for rule in rules]
+    return digest_of(content)
 
 
 def _said(rules: list[Rule]) -> str:

@@ -7,13 +7,14 @@ for what it finds: :class:`Standing`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client.errors import TrifactaError
 from ..client.gate import logger
+from .journal import noted_time
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -57,38 +58,59 @@ def look(
     :raises TrifactaError: the last look failed, or a look failed for a reason that another look
         cannot help
     """
-    clock, reader = client.clock, client.without_repetitions
+    clock = client.clock
+    reader = client.without_repetitions
     deadline = clock.monotonic() + seconds
     while True:
         # The last look comes after the deadline, so that what shows in the last pause still counts.
-        left, pause = deadline - clock.monotonic(), interval
+        left = deadline - clock.monotonic()
+        pause = interval
         try:
-            found = read(reader)
+            answer = read(reader)
         except TrifactaError as error:
             if left <= 0 or not error.retryable:
                 raise
             pause = max(interval, getattr(error, "retry_after", None) or 0.0)
             log.warning("Looking again in %.0f s: %s", min(pause, left), error)
         else:
-            if left <= 0 or shows(found):
-                return found
+            if left <= 0 or shows(answer):
+                return answer
         clock.sleep(min(pause, left))
 
 
 def read_patiently(client: TrifactaClient, read: Callable[[TrifactaClient], T]) -> T:
-    """Read what a change is decided by. Nothing is written yet, so a short outage need not cost a
-    retry.
+    """Read what a change is decided by. Nothing is written yet, so a short outage costs no retry.
 
     :param client: the instance
     :param read: reads once
     :raises TrifactaError: as :func:`look`
     """
-    return look(client, read, lambda _: True, seconds=READ_PATIENCE)
+    return look(client, read, at_once, seconds=READ_PATIENCE)
+
+
+def at_once(_answer: object) -> bool:
+    """End a look with the first answer, as it is."""
+    return True
+
+
+def is_since(made_at: datetime | None, time: datetime | None) -> bool:
+    """Tell whether something may have been made at a time or later. It may be, if a time is
+    unknown.
+
+    :param made_at: when it was made; None if the server does not show that
+    :param time: the time; None if it is unknown
+    """
+    return time is None or made_at is None or made_at >= time
+
+
+def newest_of(releases: Iterable[Release]) -> Release | None:
+    """Return the release with the highest id, None if there is none."""
+    return max(releases, key=lambda release: release.id, default=None)
 
 
 def shows_live(releases: Sequence[Release]) -> bool:
     """Tell whether a list was read far enough to know its newest and its live release."""
-    return any(one.active for one in releases)
+    return any(release.active for release in releases)
 
 
 def down_to(release_id: int) -> Callable[[Sequence[Release]], bool]:
@@ -97,7 +119,11 @@ def down_to(release_id: int) -> Callable[[Sequence[Release]], bool]:
 
     :param release_id: the newest release that was known before
     """
-    return lambda releases: shows_live(releases) and releases[-1].id <= release_id
+
+    def is_far_enough(releases: Sequence[Release]) -> bool:
+        return shows_live(releases) and releases[-1].id <= release_id
+
+    return is_far_enough
 
 
 @dataclass(frozen=True)
@@ -116,7 +142,7 @@ class Standing:
         cls,
         client: TrifactaClient,
         deployment_id: int,
-        counts: Callable[[Standing], bool] = lambda _: True,
+        counts: Callable[[Standing], bool] = at_once,
         *,
         down_to_id: int | None = None,
         seconds: float = VERIFY_TIMEOUT,
@@ -134,20 +160,17 @@ class Standing:
         :raises TrifactaError: the last look failed
         """
         until = shows_live if down_to_id is None else down_to(down_to_id)
-        return look(
-            client,
-            lambda reader: cls(deployment_id, reader.releases.list(deployment_id, until=until)),
-            counts,
-            seconds=seconds,
-            interval=interval,
-        )
+
+        def read(reader: TrifactaClient) -> Standing:
+            releases = reader.releases.list(deployment_id, until=until)
+            return cls(deployment_id, releases)
+
+        return look(client, read, counts, seconds=seconds, interval=interval)
 
     @property
     def live(self) -> Release | None:
         """The live release; the newest, if a server shows several."""
-        return max(
-            (one for one in self.releases if one.active), key=lambda one: one.id, default=None
-        )
+        return newest_of([release for release in self.releases if release.active])
 
     @property
     def live_id(self) -> int | None:
@@ -157,7 +180,8 @@ class Standing:
     @property
     def newest_id(self) -> int:
         """The id of the newest release, 0 if there is none."""
-        return max((one.id for one in self.releases), default=0)
+        newest = newest_of(self.releases)
+        return newest.id if newest else 0
 
     @property
     def words(self) -> str:
@@ -168,24 +192,27 @@ class Standing:
         return iter(self.releases)
 
     def __contains__(self, release_id: int | None) -> bool:
-        return any(one.id == release_id for one in self.releases)
+        return any(release.id == release_id for release in self.releases)
 
     def new_since(self, before: Standing) -> list[Release]:
         """Return the releases that were made since."""
-        return [one for one in self.releases if one.id > before.newest_id]
+        newest_before = before.newest_id
+        return [release for release in self.releases if release.id > newest_before]
 
     def made_since(self, before: Standing, but: int | None = None) -> tuple[int, ...]:
         """Return the ids of the releases that were made since, except one."""
-        return tuple(sorted(one.id for one in self.new_since(before) if one.id != but))
+        ids = [release.id for release in self.new_since(before) if release.id != but]
+        return tuple(sorted(ids))
 
     def state(self, *release_ids: int | None) -> dict[str, Any]:
         """Return what tells, for a journal, whether the live release or some others were changed
         since.
         """
-        concerned = [one for one in self.releases if one.id in (self.live_id, *release_ids)]
-        times = {
-            str(one.id): one.updated_at.isoformat() if one.updated_at else None for one in concerned
-        }
+        concerned = (self.live_id, *release_ids)
+        times: dict[str, str | None] = {}
+        for release in self.releases:
+            if release.id in concerned:
+                times[str(release.id)] = noted_time(release.updated_at)
         return {"live": self.live_id, "updated": times}
 
     def about(self, release_id: int | None = None) -> dict[str, Any]:

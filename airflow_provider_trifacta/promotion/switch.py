@@ -15,7 +15,7 @@ from ..client import errors
 from ..client.gate import logger
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .journal import Entry, production_stands
-from .standing import VERIFY_TIMEOUT, Standing
+from .standing import VERIFY_TIMEOUT, Standing, at_once
 from .tries import Tries
 
 if TYPE_CHECKING:
@@ -64,14 +64,18 @@ def set_live(
         the change while another import ran
     :raises TrifactaError: the change was refused, or was not applied
     """
-    before, tries = Standing(deployment_id, list(seen)), tries or Tries()
+    before = Standing(deployment_id, list(seen))
+    tries = tries or Tries()
     if before.live_id == target:
         refuse_earlier_overlap(before, target, tries)
         return before
     change = _Change(client, before, target, shows, tries)
     change.settle_abandoned()
-    applied = change.resume() if change.tries.is_retry else None
-    return applied or change.make()
+    if tries.is_retry:
+        applied = change.resume()
+        if applied:
+            return applied
+    return change.make()
 
 
 def put_back(
@@ -92,7 +96,8 @@ def put_back(
         is for the caller to check
     :raises TrifactaError: as :func:`set_live`
     """
-    tries = tries.as_first() if release.untouched else tries
+    if release.untouched:
+        tries = tries.as_first()
     return set_live(client, now.deployment_id, target, now, shows=release.id, tries=tries)
 
 
@@ -100,8 +105,7 @@ def settle_switch(client: TrifactaClient, deployment_id: int, tries: Tries) -> N
     """Wait for a change of the live release that an earlier try asked for, and whose answer was
     lost.
 
-    The server may still apply it, over what this try makes. A list that does not show it in time
-    proves that the server will not: the process that asked is dead.
+    The server may still apply it, over what this try makes.
 
     :param client: the instance
     :param deployment_id: the deployment
@@ -112,7 +116,8 @@ def settle_switch(client: TrifactaClient, deployment_id: int, tries: Tries) -> N
     abandoned = tries.journal.abandoned(change, "done")
     if abandoned is None:
         return
-    target = abandoned[0].get("target")
+    request, _ = abandoned
+    target = request.get("target")
     log.info(
         "An earlier try asked for release %s of deployment %s to be live, and got no answer."
         " Waiting %s s for it",
@@ -120,13 +125,28 @@ def settle_switch(client: TrifactaClient, deployment_id: int, tries: Tries) -> N
         deployment_id,
         VERIFY_TIMEOUT,
     )
-    Standing.read(
-        client,
-        deployment_id,
-        lambda now: now.live_id == target,
-        down_to_id=target,
-        interval=_INTERVAL,
-    )
+    _await_change(client, deployment_id, target, down_to_id=target)
+
+
+def _await_change(
+    client: TrifactaClient, deployment_id: int, target: int | None, *, down_to_id: int | None
+) -> Standing:
+    """Look until a change that an earlier try asked for shows, or the time is up.
+
+    A list that does not show it in time proves that the server will not apply it: the process that
+    asked is dead.
+
+    :param client: the instance
+    :param deployment_id: the deployment
+    :param target: the release that was to be live, None for none
+    :param down_to_id: how far down to read; None for the live release
+    :returns: how the deployment stands, as read last
+    """
+
+    def shows(now: Standing) -> bool:
+        return now.live_id == target
+
+    return Standing.read(client, deployment_id, shows, down_to_id=down_to_id, interval=_INTERVAL)
 
 
 def live_request(deployment_id: int, target: int | None) -> dict[str, Any]:
@@ -153,9 +173,6 @@ class _Change:
     def settle_abandoned(self) -> None:
         """Wait for another change that an earlier try asked for, and whose answer was lost.
 
-        A list that does not show it in time proves that the server will not apply it: the process
-        that asked is dead.
-
         :raises InterruptedChangeError: it was applied just now, so what this change was decided by
             has changed
         """
@@ -163,10 +180,10 @@ class _Change:
         abandoned = journal.abandoned(self._request, "done")
         if abandoned is None:
             return
-        target = abandoned[0].get("target")
-        now = self._look(
-            lambda now: now.live_id == target, min(self._newest, target or self._newest)
-        )
+        request, _ = abandoned
+        target = request.get("target")
+        lower = min(self._newest, target or self._newest)
+        now = _await_change(self.client, self.before.deployment_id, target, down_to_id=lower)
         if now.live_id == self.before.live_id:
             return
         journal.answered(done=True)
@@ -186,9 +203,10 @@ class _Change:
             return None
         if self._entry is None:
             raise self._interrupted(self.before)
+        # One of them is a release: what is live is not what is wanted.
         lower = min(filter(None, (self.target, self.before.live_id)))
         # The earlier request may be applied while this try looks, so this waits for it.
-        now = self._look(lambda now: now.live_id == self.target, lower)
+        now = _await_change(self.client, self.before.deployment_id, self.target, down_to_id=lower)
         if now.live_id == self.target:
             refuse_earlier_overlap(now, self.target, self.tries)
             return now
@@ -205,12 +223,14 @@ class _Change:
     def make(self) -> Standing:
         """Ask for the change, and read it back."""
         before = f"{self.before.words} of deployment {self.before.deployment_id}"
+        noted = self.before.state(self.target)
+        noted[_NEWEST] = self.before.newest_id
         # Noted before the request: a process that is killed during it can note nothing afterwards.
         lost = self.tries.journal.ask(
             self._request,
-            {**self.before.state(self.target), _NEWEST: self.before.newest_id},
+            noted,
             self._ask,
-            nothing=lambda: f"What is live was not changed: {before} is live.",
+            nothing=f"What is live was not changed: {before} is live.",
             earlier=self._entry,
         )
         if lost:
@@ -220,20 +240,20 @@ class _Change:
                 lost,
             )
         asked = f"this task asked for {self._wanted} to be live: look which one is."
-        with production_stands(lambda: f"{before} was live before, and {asked}"):
+        with production_stands(f"{before} was live before, and {asked}"):
             return self._read_back(lost)
 
     def _ask(self) -> None:
         """Ask for the change, and again only if the server provably did nothing and nothing has
         changed since.
         """
-        asked = False
+        is_asked = False
 
         def ask() -> None:
-            nonlocal asked
-            if asked and self._live_before_repeating() != self.before.live_id:
+            nonlocal is_asked
+            if is_asked and self._live_before_repeating() != self.before.live_id:
                 return  # a person decided otherwise while a busy server made us wait
-            asked = True
+            is_asked = True
             if self.target is not None:
                 self.client.releases.activate(self.target, repeat=False)
             elif self.before.live is not None:
@@ -246,38 +266,50 @@ class _Change:
         multiply them.
         """
         try:
-            return self._look(lambda _: True, self._newest, seconds=0).live_id
+            return self._look(at_once, seconds=0).live_id
         except errors.TrifactaError as error:
-            error.unsent = (
-                True  # the change: this attempt did not send it, and the ones before did nothing
-            )
+            # This attempt did not send the change, and the ones before did nothing.
+            error.unsent = True
             raise
 
     @property
     def _newest(self) -> int:
         return max(self.before.newest_id, self.shows or 0)
 
-    def _look(self, counts: Callable[[Standing], bool], lower: int, **options: Any) -> Standing:
-        options = {"down_to_id": lower, "interval": _INTERVAL, **options}
-        return Standing.read(self.client, self.before.deployment_id, counts, **options)
+    def _look(
+        self, counts: Callable[[Standing], bool], seconds: float = VERIFY_TIMEOUT
+    ) -> Standing:
+        return Standing.read(
+            self.client,
+            self.before.deployment_id,
+            counts,
+            down_to_id=self._newest,
+            seconds=seconds,
+            interval=_INTERVAL,
+        )
 
     def _counts(self, now: Standing) -> bool:
         """Tell whether a list counts. One that lacks the releases of the change is old, or another
         deployment's.
         """
-        return (
-            self.shows in now if self.shows else (self.target in now or self.before.live_id in now)
-        )
+        if self.shows:
+            return self.shows in now
+        return self.target in now or self.before.live_id in now
 
     def _read_back(self, lost: errors.TrifactaError | None) -> Standing:
         """Look until the change shows.
 
         :param lost: the error that leaves open whether the change was applied
         """
-        before, target = self.before.live_id, self.target or "none"
-        try:
+        before = self.before.live_id
+        target = self.target or "none"
+
+        def shows_a_change(now: Standing) -> bool:
             # Any other live release ends the wait, also a third one.
-            now = self._look(lambda now: self._counts(now) and now.live_id != before, self._newest)
+            return self._counts(now) and now.live_id != before
+
+        try:
+            now = self._look(shows_a_change)
         except errors.TrifactaError as error:
             if lost and error.retryable:
                 raise lost from error
@@ -286,14 +318,15 @@ class _Change:
         if counts and now.live_id == self.target:
             self.tries.journal.answered(done=True)
             return now
-        if now.live_id not in (self.target, before) and (now.live or counts):
+        is_third = now.live_id not in (self.target, before)
+        if is_third and (now.live or counts):
+            did = "asked to make" if lost else "has just made"
             raise now.error(
                 errors.UnexpectedLiveReleaseError,
-                f"{now.words} of deployment {now.deployment_id} is live, though this task"
-                f" {'asked to make' if lost else 'has just made'} release {target} live in place of"
-                f" {before or 'none'}: another release has been activated at the same time. This"
-                " task changes nothing more. Activate the release that should be live in"
-                " Trifacta.",
+                f"{now.words} of deployment {now.deployment_id} is live, though this task {did}"
+                f" release {target} live in place of {before or 'none'}: another release has been"
+                " activated at the same time. This task changes nothing more. Activate the release"
+                " that should be live in Trifacta.",
                 self.target,
             )
         raise lost or now.error(
@@ -346,8 +379,10 @@ def refuse_earlier_overlap(now: Standing, target: int | None, tries: Tries) -> N
         its newest release
     :raises UnexpectedLiveReleaseError: there are releases that the earlier try did not know
     """
+    if not tries.is_retry:
+        return
     request = live_request(now.deployment_id, target)
-    entry = tries.journal.entry(**request) if tries.is_retry else None
+    entry = tries.journal.entry(**request)
     newest = entry.before.get(_NEWEST) if entry else None
     if newest is None:
         return
@@ -356,7 +391,7 @@ def refuse_earlier_overlap(now: Standing, target: int | None, tries: Tries) -> N
         return
     wanted = f"release {target}" if target else "no release"
     # This is true of all tries of the task, also of the one that asked for the change.
-    with production_stands(lambda: f"{now.words} is live."):
+    with production_stands(f"{now.words} is live."):
         raise now.error(
             errors.UnexpectedLiveReleaseError,
             f"Another import into deployment {now.deployment_id} may have run at the same time"

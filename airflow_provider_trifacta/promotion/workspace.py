@@ -20,7 +20,14 @@ from ..client.texts import listed, quoted
 from .gate import DryRunReport, Gate
 from .journal import digest_of, production_stands
 from .mappings import Mappings, mapping_to_write
-from .standing import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, look, read_patiently
+from .standing import (
+    CLOCK_TOLERANCE,
+    DEFAULT_SETTLE_TIMEOUT,
+    VERIFY_TIMEOUT,
+    is_since,
+    look,
+    read_patiently,
+)
 from .tries import Tries
 
 if TYPE_CHECKING:
@@ -56,8 +63,12 @@ class WorkspaceImporter:
 
     @property
     def _request(self) -> dict[str, Any]:
-        asked = {"package_uuid": self.package.info.uuid, "folder_id": self.folder_id}
-        return {"what": "import", **asked, "mappings": digest_of(self.mappings.fields)}
+        return {
+            "what": "import",
+            "package_uuid": self.package.info.uuid,
+            "folder_id": self.folder_id,
+            "mappings": digest_of(self.mappings.fields),
+        }
 
     def dry_run(self) -> DryRunReport:
         """Try the import without making a flow.
@@ -88,7 +99,8 @@ class WorkspaceImporter:
         :raises AmbiguousSubmissionError: it is unknown whether the package was imported
         :raises TrifactaError: for the rest
         """
-        if earlier := self._earlier():
+        earlier = self._earlier()
+        if earlier:
             return earlier
         if before_upload:
             before_upload()
@@ -99,12 +111,13 @@ class WorkspaceImporter:
             self._request,
             {"above": above},
             partial(self.client.flows.import_package, body, folder_id=self.folder_id),
-            nothing=lambda: "Nothing was imported.",
+            nothing="Nothing was imported.",
             refused=errors.MissingMappingError,
         )
         if isinstance(made, errors.TrifactaError):
             raise self._ambiguous(str(made), above) from made
-        self.tries.journal.answered(**vars(replace(made, dropped=first_dropped(made.dropped))))
+        noted = replace(made, dropped=first_dropped(made.dropped))
+        self.tries.journal.answered(**vars(noted))
         try:
             return "created", self._proven(made, above)
         except (errors.NotFoundError, errors.PermissionDeniedError) as error:
@@ -114,20 +127,15 @@ class WorkspaceImporter:
 
     def _earlier(self) -> tuple[str, FlowImport] | None:
         """Return what an earlier try of this task made; None if it is safe to import."""
-        journal, uuid = self.tries.journal, self.package.info.uuid
-        entry = journal.entry(**self._request)
+        uuid = self.package.info.uuid
+        entry = self.tries.journal.entry(**self._request)
         if entry is None:
             if self.tries.is_retry:
                 self._refuse_unknown()
-            abandoned = journal.abandoned(self._request, "flows")
-            if abandoned and not abandoned[1].answer.get("told"):
-                # A person has read of no doubt yet, and no list proves that the server did nothing.
-                above = int(abandoned[1].before["above"])
-                raise self._ambiguous(
-                    "an earlier try of this task asked for another import.", above
-                )
+            self._refuse_abandoned()
             return None
-        answer, above = entry.answer, int(entry.before["above"])
+        answer = entry.answer
+        above = int(entry.before["above"])
         if answer.get("told") and not self.tries.is_retry:
             return None  # a person has read the error, and cleared the task
         if "flows" not in answer:
@@ -154,6 +162,19 @@ class WorkspaceImporter:
         )
         return "joined", imported
 
+    def _refuse_abandoned(self) -> None:
+        """Stop if an earlier try asked for another import, and no error has told a person of it
+        yet. No list proves that the server did nothing.
+        """
+        abandoned = self.tries.journal.abandoned(self._request, "flows")
+        if abandoned is None:
+            return
+        _, entry = abandoned
+        if not entry.answer.get("told"):
+            raise self._ambiguous(
+                "an earlier try of this task asked for another import.", int(entry.before["above"])
+            )
+
     def _refuse_unknown(self) -> None:
         """Stop a retry if an earlier try may have imported something that its journal does not
         tell.
@@ -161,7 +182,8 @@ class WorkspaceImporter:
         journal = self.tries.journal
         if not journal.exists:
             # Before Airflow 3.3 nothing is noted, so the flows themselves have to tell.
-            if appeared := self._appeared(None, DEFAULT_SETTLE_TIMEOUT):
+            appeared = self._appeared(None, DEFAULT_SETTLE_TIMEOUT)
+            if appeared:
                 raise self._unknown(
                     "this is a retry, and nothing tells what earlier tries did.", appeared
                 )
@@ -182,20 +204,27 @@ class WorkspaceImporter:
         :raises TrifactaError: they cannot be read
         """
         ids = _ids(made)
+
+        def read(reader: TrifactaClient) -> list[Flow]:
+            return [reader.flows.get(flow_id) for flow_id in ids]
+
         with production_stands(
-            lambda: f"The server answered that it made the flows {ids}. They were not read back."
+            f"The server answered that it made the flows {ids}. They were not read back."
         ):
-            found = read_patiently(
-                self.client, lambda reader: [reader.flows.get(one) for one in ids]
-            )
-        fits = found and all(flow.id > above for flow in found) and any(map(self._is_ours, found))
-        if not (fits or proven):
+            flows = read_patiently(self.client, read)
+        if not (proven or self._are_new(flows, above)):
             raise self._ambiguous(
                 f"the answer names the flows {ids}, which are not new flows of it.", above
             )
         self.tries.journal.answered(proven=True)
-        flows = [new_flow(flow.id, flow.name, made.primary_flow_ids) for flow in found]
-        return FlowImport(made.primary_flow_ids, flows, made.dropped)
+        new_flows = [new_flow(flow.id, flow.name, made.primary_flow_ids) for flow in flows]
+        return FlowImport(made.primary_flow_ids, new_flows, made.dropped)
+
+    def _are_new(self, flows: list[Flow], above: int) -> bool:
+        """Tell whether flows are new, and at least one is of the package."""
+        if not flows or any(flow.id <= above for flow in flows):
+            return False
+        return any(self._is_ours(flow) for flow in flows)
 
     def _is_ours(self, flow: Flow) -> bool:
         """Tell whether a flow has the name of one of the package. An import puts a prefix before it
@@ -217,26 +246,28 @@ class WorkspaceImporter:
         def is_new(flow: Flow) -> bool:
             if above is not None:
                 return flow.id > above
-            times = [one for one in (flow.created_at, flow.updated_at) if one]
-            return (
-                not since
-                or not times
-                or max(times) >= since
-                or bool(_PREFIX.match(flow.name or ""))
-            )
+            times = [time for time in (flow.created_at, flow.updated_at) if time]
+            if is_since(max(times, default=None), since):
+                return True
+            return bool(_PREFIX.match(flow.name or ""))
 
         def read(reader: TrifactaClient) -> list[Flow]:
-            found = reader.flows.newest(include_deleted=above is None)
-            return [flow for flow in found if is_new(flow) and self._is_ours(flow)]
+            newest = reader.flows.newest(include_deleted=above is None)
+            return [flow for flow in newest if is_new(flow) and self._is_ours(flow)]
 
         return look(self.client, read, bool, seconds=seconds)
 
     def _ambiguous(self, why: str, above: int) -> errors.AmbiguousSubmissionError:
+        """Make the error for an import that may have happened, after a look for its flows.
+
+        :param why: why it is unknown
+        :param above: the newest flow before the import
+        """
         try:
             return self._unknown(why, self._appeared(above, VERIFY_TIMEOUT))
         except errors.TrifactaError as error:
             unknown = self._unknown(f"{why} The flows cannot be listed: {error}", [])
-            with production_stands(lambda: "What the workspace holds could not be read."):
+            with production_stands("What the workspace holds could not be read."):
                 raise unknown from error
 
     def _unknown(self, why: str, appeared: list[Flow]) -> errors.AmbiguousSubmissionError:
@@ -245,7 +276,8 @@ class WorkspaceImporter:
         """
         # A person can read the error from now on, so a clear may import again.
         self.tries.journal.answered(told=True)
-        there = listed(f"{flow.id} ({quoted(flow.name)})" for flow in appeared) or "none"
+        flows = [f"{flow.id} ({quoted(flow.name)})" for flow in appeared]
+        there = listed(flows) or "none"
         return errors.AmbiguousSubmissionError(
             f"It is unknown whether the package {self.package.info.uuid} was imported: {why} This"
             " task does not import it again, because every import makes new flows. Flows that"
@@ -257,4 +289,7 @@ class WorkspaceImporter:
 
 
 def _ids(made: FlowImport) -> list[int]:
-    return list(dict.fromkeys([*(one["id"] for one in made.flows), *(made.primary_flow_ids or ())]))
+    """Return the ids of the new flows, each once."""
+    ids = [flow["id"] for flow in made.flows]
+    ids += made.primary_flow_ids or []
+    return list(dict.fromkeys(ids))

@@ -50,7 +50,7 @@ def _contract(words: str) -> tuple[str, ...]:
 
 
 _NAME = "            self._name_release(made.id, result.primary_flow_ids)\n"
-_PROVE = "            found, now = self._releases.prove(made, seen)\n"
+_PROVE = "            release, now = self._releases.prove(made, seen)\n"
 
 MUTANTS = [
     # What the server said decides.
@@ -164,8 +164,8 @@ MUTANTS = [
     Mutant(
         "A wait that a person marked as failed is overruled",
         "promotion/ending.py",
-        "            and set(self.job_group_ids) == set(self.gave_up_on)\n",
-        "",
+        "        return self.states[wait] == \"failed\" and gave_up_on_these\n",
+        "        return self.states[wait] == \"failed\"\n",
         (
             "tests/operators/test__group.py",
             "-k",
@@ -226,8 +226,8 @@ MUTANTS = [
     Mutant(
         "A clear starts a run again before a person could read of the lost answer",
         "promotion/run_once.py",
-        '            if lost and not retry and not entry.answer.get("told"):\n',
-        "            if False:\n",
+        "        if is_unread and not is_retry:\n",
+        "        if False:\n",
         _contract("run and killed and clear"),
     ),
     Mutant(
@@ -241,8 +241,8 @@ MUTANTS = [
     Mutant(
         "A clear of jobs that still run starts them again",
         "promotion/run_once.py",
-        "            if retry or any(status in RUNNING for status in statuses):\n",
-        "            if retry:\n",
+        "        if is_retry or self._any_runs(job_group_ids):\n",
+        "        if is_retry:\n",
         _contract("run and soon"),
     ),
     Mutant(
