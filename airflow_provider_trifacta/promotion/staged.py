@@ -28,7 +28,7 @@ from ..client.gate import logger
 from .baseline import Baseline
 from .journal import production_stands
 from .promoter import Promoter, Promotion
-from .standing import Standing
+from .standing import Standing, newest_of
 from .switch import live_request, put_back, refuse_earlier_overlap, refuse_overlap, settle_switch
 
 if TYPE_CHECKING:
@@ -84,29 +84,21 @@ class StagedPromoter(Promoter):
             return promotion
         # From here on an error must say two things: which release is live, and that the new one was
         # not approved.
-        with (
-            production_stands(
-                lambda: (
-                    f"Release {release.id} of deployment {self.deployment_id} was imported, and was"
-                    " not approved."
-                ),
-                also=True,
-            ),
-            production_stands(
-                lambda: (
-                    f"It was not verified that release {self._before or 'none'} is live again: look"
-                    " which one is."
-                )
-            ),
-        ):
-            went_live = release.active or bool(
-                promotion.imported and promotion.imported.release.active
-            )
-            releases = self._put_back(release, made_now=made_now, went_live=went_live)
-        with production_stands(
-            lambda: f"Release {release.id} of this task is imported and staged."
-        ):
-            self._refuse_overlap(promotion, releases)
+        not_verified = (
+            f"It was not verified that release {self._before or 'none'} is live again: look which"
+            " one is."
+        )
+        not_approved = (
+            f"Release {release.id} of deployment {self.deployment_id} was imported, and was not"
+            " approved."
+        )
+        went_live = release.active
+        if promotion.imported and promotion.imported.release.active:
+            went_live = True
+        with production_stands(not_approved, also=True), production_stands(not_verified):
+            now = self._put_back(release, made_now=made_now, went_live=went_live)
+        with production_stands(f"Release {release.id} of this task is imported and staged."):
+            self._refuse_overlap(promotion, now)
         return promotion
 
     def _refuse_overlap(self, promotion: Promotion, now: Standing) -> None:
@@ -152,12 +144,12 @@ class StagedPromoter(Promoter):
                 )
             return now
         tries = self._way_back.as_first() if made_now else self._way_back
-        releases = put_back(self.client, now.live or release, self._before, now, tries)
+        after = put_back(self.client, now.live or release, self._before, now, tries)
         self._note_put_back()
-        window = _window(releases, release.id, self._before)
-        known = "an unknown number of" if window is None else f"{window:.1f}"
-        self._log_staged(release, f"live again, {known} s after the import")
-        return releases
+        window = _window(after, release.id, self._before)
+        seconds = "an unknown number of" if window is None else f"{window:.1f}"
+        self._log_staged(release, f"live again, {seconds} s after the import")
+        return after
 
     def _note_put_back(self) -> None:
         """Note that the release was live and is not any more. If a later try finds it live, a
@@ -180,12 +172,12 @@ class StagedPromoter(Promoter):
         activates it.
         """
         self._seen = seen
-        made = [one for one in self._releases.among(seen) if one.id > self._latest]
-        if not made:
+        made = self._releases.among(seen, after=self._latest)
+        newest = newest_of(made)
+        if newest is None:
             return None
-        release = max(made, key=lambda one: one.id)
-        self._refuse_third(release, seen, made)
-        return seen.live if seen.live in made else release
+        self._refuse_third(newest, seen, made)
+        return seen.live if seen.live in made else newest
 
     def _accept_recalled(
         self,
@@ -250,13 +242,7 @@ class StagedPromoter(Promoter):
         :raises InterruptedChangeError: it is live and was changed, and nothing proves that it was
             put back before
         """
-        upload = self.tries.journal.entry(**self._request)
-        request = live_request(self.deployment_id, self._before)
-        way_back = self._way_back.journal.entry(**request)
-        was_put_back = any(
-            entry is not None and entry.answer.get(key)
-            for entry, key in ((upload, "put_back"), (way_back, "done"))
-        )
+        was_put_back = self._was_put_back()
         if release.untouched and not was_put_back:
             # It has been live since its import, or goes live in a moment.
             log.info(
@@ -289,16 +275,30 @@ class StagedPromoter(Promoter):
             live_id=release.id,
         )
 
+    def _was_put_back(self) -> bool:
+        """Tell whether an earlier try noted that it made the release before live again."""
+        upload = self.tries.journal.entry(**self._request)
+        if upload and upload.answer.get("put_back"):
+            return True
+        request = live_request(self.deployment_id, self._before)
+        way_back = self._way_back.journal.entry(**request)
+        return way_back is not None and bool(way_back.answer.get("done"))
+
     def _await_live(self, release: Release, *, went_live: bool) -> Standing:
         """Read the list by which the change back is decided.
 
         If the import does not say that its release is live, this waits until it is. Otherwise the
         server could activate it after the release before was put back.
         """
+
+        def shows(now: Standing) -> bool:
+            is_decided = went_live or now.live_id != self._before
+            return release.id in now and is_decided
+
         now = Standing.read(
             self.client,
             self.deployment_id,
-            lambda now: release.id in now and (went_live or now.live_id != self._before),
+            shows,
             down_to_id=self._latest,
             seconds=self.settle_timeout,
             interval=_INTERVAL,
@@ -318,8 +318,12 @@ def _window(releases: Iterable[Release], release_id: int, before: int | None) ->
     """Return for how many seconds a release was live, by the server's own clock; None if it does
     not tell.
     """
-    times = {release.id: release for release in releases}
-    release, changed = times.get(release_id), times.get(before or release_id)
-    if not release or not changed or not release.created_at or not changed.updated_at:
+    by_id = {release.id: release for release in releases}
+    release = by_id.get(release_id)
+    changed = by_id.get(before or release_id)
+    if release is None or changed is None:
         return None
-    return float((changed.updated_at - release.created_at).total_seconds())
+    if release.created_at is None or changed.updated_at is None:
+        return None
+    window = changed.updated_at - release.created_at
+    return float(window.total_seconds())

@@ -38,7 +38,16 @@ from ..client.models import uuid_time
 from ..client.retries import refuses_form
 from .baseline import Baseline
 from .journal import production_stands
-from .standing import DEFAULT_SETTLE_TIMEOUT, INTERVAL, Standing, look, shows_live
+from .standing import (
+    DEFAULT_SETTLE_TIMEOUT,
+    INTERVAL,
+    Standing,
+    at_once,
+    is_since,
+    look,
+    newest_of,
+    shows_live,
+)
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -73,7 +82,9 @@ class Since:
         :param earlier: what the earlier try noted about its upload, if it did
         :param began: when the run began
         """
-        return cls(baseline or (Baseline.parse(earlier.before) if earlier else None), began)
+        if baseline is None and earlier:
+            baseline = Baseline.parse(earlier.before)
+        return cls(baseline, began)
 
     @property
     def can_tell(self) -> bool:
@@ -84,7 +95,7 @@ class Since:
         """Tell whether a release may be the earlier try's. A release without a time may be."""
         if self.known:
             return release.id > (self.known.latest_release_id or 0)
-        return _is_after(release, self.began)
+        return is_since(release.created_at, self.began)
 
     def counts_deleted(self, release: Release) -> bool:
         """Tell the same of a deleted release. The newest that was known may be older than one that
@@ -98,7 +109,7 @@ class Since:
         # release. So a release of this run is never older than the last change that the baseline
         # recorded.
         times = (self.known.active_updated_at, self.known.read_at or self.began)
-        return all(_is_after(release, time) for time in times)
+        return all(is_since(release.created_at, time) for time in times)
 
     def oldest(self, seen: Standing) -> int:
         """Return the id down to which a list has to be read.
@@ -107,11 +118,8 @@ class Since:
         """
         if self.known:
             return self.known.latest_release_id or 0
-        return max((release.id for release in seen if not self.counts(release)), default=0)
-
-
-def _is_after(release: Release, time: datetime | None) -> bool:
-    return time is None or release.created_at is None or release.created_at >= time
+        newest = newest_of(release for release in seen if not self.counts(release))
+        return newest.id if newest else 0
 
 
 @dataclass(frozen=True)
@@ -149,16 +157,16 @@ class PackageReleases:
 
     def __post_init__(self) -> None:
         time = self.settle_timeout
-        if not isinstance(time, (int, float)) or not 0 <= time < math.inf:
+        is_number = isinstance(time, (int, float))
+        if not is_number or not 0 <= time < math.inf:
             raise InvalidInputError(f"settle_timeout must be 0 or more seconds, not {time!r}.")
 
     def among(self, releases: Iterable[Release], *, after: int = 0) -> list[Release]:
         """Return those of some releases that were made of the package and have a higher id than
         ``after``.
         """
-        return [
-            release for release in releases if release.id > after and self._is_of_package(release)
-        ]
+        newer = [release for release in releases if release.id > after]
+        return [release for release in newer if self._is_of_package(release)]
 
     def _is_of_package(self, release: Release) -> bool:
         if self.release_id is not None:
@@ -187,11 +195,9 @@ class PackageReleases:
             shows such uuids, and another uuid proves another package
         """
         shows_package_uuids = any(release.package_uuid == self.uuid for release in listed)
-        return [
-            release
-            for release in releases
-            if not shows_package_uuids or release.package_uuid in (None, self.uuid)
-        ]
+        if not shows_package_uuids:
+            return list(releases)
+        return [release for release in releases if release.package_uuid in (None, self.uuid)]
 
     def read(self, latest: int | None, *, until: int | None = None) -> Standing:
         """Read the list as far down as it matters: the newest release, the live one, and all of
@@ -204,33 +210,28 @@ class PackageReleases:
         """
 
         def enough(releases: Sequence[Release]) -> bool:
-            oldest = releases[-1] if releases else None
-            if (
-                oldest is None
-                or not shows_live(releases)
-                or (latest is not None and oldest.id > latest)
-            ):
+            if not shows_live(releases):
+                return False
+            oldest = releases[-1]
+            if latest is not None and oldest.id > latest:
                 return False
             # A release that was made before the package was exported cannot be of it. The uuid
             # tells when that was.
             exported = uuid_time(self.uuid)
-            return bool(
-                exported and oldest.created_at and oldest.created_at < exported - _EXPORT_TOLERANCE
-            )
+            if exported is None or oldest.created_at is None:
+                return False
+            return oldest.created_at < exported - _EXPORT_TOLERANCE
 
         def read(client: TrifactaClient) -> Standing:
-            return Standing(
-                self.deployment_id, client.releases.list(self.deployment_id, until=enough)
-            )
+            releases = client.releases.list(self.deployment_id, until=enough)
+            return Standing(self.deployment_id, releases)
 
         def shows(now: Standing) -> bool:
             return until in now
 
-        return (
-            look(self.client, read, shows, seconds=self.settle_timeout)
-            if until
-            else read(self.client)
-        )
+        if not until:
+            return read(self.client)
+        return look(self.client, read, shows, seconds=self.settle_timeout)
 
     def look(
         self, down_to_id: int, shows: Callable[[Standing], bool], *, seconds: float | None = None
@@ -253,7 +254,7 @@ class PackageReleases:
         :param down_to_id: the release down to which the list is read
         """
         self.client.clock.sleep(INTERVAL)
-        return self.look(down_to_id, lambda _: True)
+        return self.look(down_to_id, at_once)
 
     def prove(self, made: Release, seen: Standing) -> tuple[Release, Standing]:
         """Read back a release that the server says it made. A list counts only if it shows that
@@ -267,19 +268,19 @@ class PackageReleases:
         :raises TrifactaError: the last look failed
         """
 
-        def shown(now: Standing) -> Release | None:
+        def listed(now: Standing) -> Release | None:
             return _release_of(now, made.id, made.package_uuid)
 
-        now = self.look(seen.newest_id, lambda now: shown(now) is not None)
-        found = shown(now)
-        if found is None:
+        now = self.look(seen.newest_id, lambda now: listed(now) is not None)
+        release = listed(now)
+        if release is None:
             raise self.ambiguous(
                 f"the server answered that it made release {made.id}, and the list of the"
                 " deployment does not show that release as the answer describes it",
                 made.id,
             )
-        self.refuse_third(found, seen, now)
-        return found, now
+        self.refuse_third(release, seen, now)
+        return release, now
 
     def await_live(
         self, release: Release, now: Standing, *, was_live: bool, retry: bool
@@ -297,7 +298,8 @@ class PackageReleases:
             live
         :raises TrifactaError: the last look failed
         """
-        if now.live_id == release.id or not (was_live or retry):
+        must_be_live = was_live or retry
+        if now.live_id == release.id or not must_be_live:
             return release, now
         now = self.look(release.id, lambda now: now.live_id == release.id)
         if now.live_id == release.id:
@@ -323,7 +325,9 @@ class PackageReleases:
         A live release that is newer than all that were seen is no such choice: another import made
         it live by itself.
         """
-        if now.live_id not in (seen.live_id, release.id) and now.live not in now.new_since(seen):
+        if now.live_id in (seen.live_id, release.id):
+            return
+        if now.live not in now.new_since(seen):
             raise self.not_live(release, now)
 
     def not_live(self, release: Release, now: Standing) -> ReleaseNotLiveError:
@@ -352,13 +356,15 @@ class PackageReleases:
         :param release_id: the release in question, if one is known
         :param advice: what to do next, in place of the usual advice
         """
+        usual_advice = (
+            "Look at the deployment in Trifacta. If the release is there, activate it if necessary,"
+            " and mark this task as success. If it is not there, clear this task together with its"
+            " baseline task."
+        )
         return AmbiguousSubmissionError(
             f"It is unknown whether the package {self.uuid} became a release of deployment"
             f" {self.deployment_id}: {why}. This task sends nothing more.",
-            advice=advice
-            or "Look at the deployment in Trifacta. If the release is there, activate it if"
-            " necessary, and mark this task as success. If it is not there, clear this task"
-            " together with its baseline task.",
+            advice=advice or usual_advice,
             deployment_id=self.deployment_id,
             release_id=release_id,
         )
@@ -370,16 +376,16 @@ class PackageReleases:
         :param words: what is known of them, for the middle of a sentence
         :raises AmbiguousSubmissionError: there is one
         """
-        if not releases:
+        newest = newest_of(releases)
+        if newest is None:
             return
-        newest = max(releases, key=lambda release: release.id)
         if newest.package_uuid == self.uuid:
             raise self.ambiguous(
                 f"release {newest.id} was made of it, and it is unknown in which run", newest.id
             )
-        shown = f"the uuid {newest.package_uuid}" if newest.package_uuid else "no uuid"
+        uuid = f"the uuid {newest.package_uuid}" if newest.package_uuid else "no uuid"
         raise self.ambiguous(
-            f"release {newest.id} {words} and shows {shown}. The package has the uuid {self.uuid}",
+            f"release {newest.id} {words} and shows {uuid}. The package has the uuid {self.uuid}",
             newest.id,
             advice=(
                 f"If this instance shows the package's uuid, release {newest.id} is another import:"
@@ -409,7 +415,7 @@ class PackageReleases:
         unknown = (
             f"It is unknown whether the package {self.uuid} became a release: look there first."
         )
-        with production_stands(lambda: unknown):
+        with production_stands(unknown):
             try:
                 settled = self.settle_new(seen)
             except (ReleaseNotLiveError, AmbiguousSubmissionError):
@@ -426,7 +432,7 @@ class PackageReleases:
             f"No release of the package {self.uuid} showed within {self.settle_timeout:g} s. "
             f"{settled.now.words} is live. A retry looks again before it uploads."
         )
-        with production_stands(lambda: none):
+        with production_stands(none):
             raise error
 
     def settle_earlier(self, seen: Standing, since: Since, *, has_baseline: bool) -> Settled:
@@ -480,8 +486,8 @@ class PackageReleases:
         :raises TrifactaError: the list cannot be read
         """
         seen = self.read(latest, until=release_id)
-        found = _release_of(seen, release_id, uuid)
-        if found is None:
+        release = _release_of(seen, release_id, uuid)
+        if release is None:
             raise ReleaseNotLiveError(
                 f"Release {release_id} of deployment {self.deployment_id}, which an earlier try of"
                 f" this task made from the package {self.uuid}, is not there any more. {seen.words}"
@@ -495,7 +501,7 @@ class PackageReleases:
             release_id,
             self.deployment_id,
         )
-        return found, seen
+        return release, seen
 
     def settle_new(self, seen: Standing) -> Settled:
         """Look for a release of the package that was not there before, until it shows or the time
@@ -586,11 +592,11 @@ class PackageReleases:
     def _only_one(self, releases: Sequence[Release]) -> Release | None:
         """Return the one release of the package among some, which must be this task's."""
         self.refuse_unidentified(releases)
-        found = self.among(releases)
-        if len(found) > 1:
-            ids = [release.id for release in found]
+        made = self.among(releases)
+        if len(made) > 1:
+            ids = [release.id for release in made]
             raise self.ambiguous(f"several new releases were made of it ({ids})", max(ids))
-        return found[0] if found else None
+        return made[0] if made else None
 
     def refuse_unidentified(self, releases: Sequence[Release]) -> None:
         """Stop if the list does not show whether a release was made of the package.
@@ -598,11 +604,11 @@ class PackageReleases:
         :param releases: the releases in question
         :raises AmbiguousSubmissionError: one of them does not show its package
         """
-        unknown = next((release for release in releases if release.package_uuid is None), None)
-        if unknown:
-            raise self.ambiguous(
-                "the list does not show which package a release was made of", unknown.id
-            )
+        for release in releases:
+            if release.package_uuid is None:
+                raise self.ambiguous(
+                    "the list does not show which package a release was made of", release.id
+                )
 
     def refuse_undone(self, since: Since, now: Standing) -> None:
         """Stop a retry if a person has undone what an earlier try made.
@@ -619,7 +625,6 @@ class PackageReleases:
         :raises AmbiguousSubmissionError: a release was deleted that may be this package's
         :raises TrifactaError: the deleted releases cannot be read at the moment
         """
-        live, recorded = now.live, since.known
         deleted = self._deleted(since)
         own = self.among(deleted)
         if own:
@@ -631,13 +636,18 @@ class PackageReleases:
                 advice=_TO_PROMOTE_AGAIN,
                 **now.about(own[0].id),
             )
-        self.refuse_not_proven(
-            self.not_proven_others(deleted, now), "was made since this run began, was deleted,"
-        )
-        if not (live and recorded) or live.id != recorded.active_release_id:
+        not_proven = self.not_proven_others(deleted, now)
+        self.refuse_not_proven(not_proven, "was made since this run began, was deleted,")
+        live = now.live
+        recorded = since.known
+        if live is None or recorded is None:
             return
-        known = recorded.active_updated_at
-        if known and live.updated_at and live.updated_at != known:
+        if live.id != recorded.active_release_id:
+            return
+        changed_before = recorded.active_updated_at
+        if changed_before is None or live.updated_at is None:
+            return
+        if live.updated_at != changed_before:
             raise ReleaseNotLiveError(
                 f"Release {live.id} of deployment {self.deployment_id} is live and was changed"
                 f" after the baseline was recorded (at {live.updated_at}). An earlier try of this"
@@ -686,15 +696,16 @@ class PackageReleases:
                 raise
             log.info("The server does not list deleted releases: %s", error)
             return []
-        return [
-            release for release in releases if release.deleted and since.counts_deleted(release)
-        ]
+        deleted = [release for release in releases if release.deleted]
+        return [release for release in deleted if since.counts_deleted(release)]
 
 
 def _release_of(now: Standing, release_id: int, uuid: str | None = None) -> Release | None:
     """Return a release by its id. A list or an answer that shows no uuid does not contradict."""
     for release in now:
-        if release.id == release_id and (uuid is None or release.package_uuid in (None, uuid)):
+        if release.id != release_id:
+            continue
+        if uuid is None or release.package_uuid in (None, uuid):
             return release
     return None
 
@@ -710,4 +721,5 @@ def overrun_by(earlier: Entry | None, made: Release, now: Standing) -> tuple[int
     if earlier is None:
         return ()
     latest = earlier.before.get("latest_release_id") or 0
-    return tuple(sorted(one.id for one in now.releases if latest < one.id < made.id))
+    ids = [release.id for release in now if latest < release.id < made.id]
+    return tuple(sorted(ids))

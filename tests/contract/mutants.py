@@ -125,9 +125,9 @@ MUTANTS = [
     Mutant(
         "A release is adopted after one look",
         "promotion/uploads.py",
-        "        self.client.clock.sleep(INTERVAL)\n        return self.look(down_to_id, lambda _:"
-        " True)\n",
-        "        return self.look(down_to_id, lambda _: True)\n",
+        "        self.client.clock.sleep(INTERVAL)\n"
+        "        return self.look(down_to_id, at_once)\n",
+        "        return self.look(down_to_id, at_once)\n",
         ("tests/promotion/test_own_uuids.py", "-k", "test_a_release_that_vanishes_is_not_adopted"),
     ),
     Mutant(
@@ -164,8 +164,8 @@ MUTANTS = [
     Mutant(
         "A wait that a person marked as failed is overruled",
         "promotion/ending.py",
-        "        return self.states[wait] == \"failed\" and gave_up_on_these\n",
-        "        return self.states[wait] == \"failed\"\n",
+        '        return self.states[wait] == "failed" and gave_up_on_these\n',
+        '        return self.states[wait] == "failed"\n',
         (
             "tests/operators/test__group.py",
             "-k",
