@@ -11,10 +11,14 @@ import pendulum
 from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
 from ..client.models import parse_time
 from ..client.texts import called, parse_id
+from .journal import noted_time
 from .standing import Standing, shows_live
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
+
+#: The keys that every form of a baseline has, of all versions of the provider.
+_KEYS = {"deployment_id", "active_release_id", "latest_release_id"}
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,8 @@ class Baseline:
         :param client: the instance
         :param deployment_id: the deployment
         """
-        return cls.of(
-            Standing(deployment_id, client.releases.list(deployment_id, until=shows_live))
-        )
+        releases = client.releases.list(deployment_id, until=shows_live)
+        return cls.of(Standing(deployment_id, releases))
 
     @classmethod
     def of(cls, now: Standing) -> Baseline:
@@ -72,11 +75,7 @@ class Baseline:
         :returns: the baseline
         :raises InvalidInputError: for another shape or another deployment
         """
-        if not isinstance(value, Mapping) or not {
-            "deployment_id",
-            "active_release_id",
-            "latest_release_id",
-        } <= set(value):
+        if not isinstance(value, Mapping) or not set(value) >= _KEYS:
             raise InvalidInputError(
                 "baseline must be the whole return value of GetDeploymentOperator (get.output),"
                 f" not {repr(value)[:80]}. Nothing was changed. If it is None, the task that"
@@ -149,8 +148,7 @@ class Baseline:
         """Return the form that goes through XCom."""
         form = asdict(self)
         for name in ("active_updated_at", "read_at"):
-            time = form[name]
-            form[name] = time.isoformat() if time else None
+            form[name] = noted_time(form[name])
         if self.read_at is None:
             # A journal of an earlier version compares this form, and it has no such key.
             del form["read_at"]

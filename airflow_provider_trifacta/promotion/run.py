@@ -22,6 +22,7 @@ from .tries import Tries
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
+    from ..client.models import JobGroup
 
 log = logger(__name__)
 
@@ -106,9 +107,13 @@ def run_deployment(
     :raises TrifactaError: the run was refused, or could not be asked for
     """
     live = _live_release(client, deployment_id, release_id)
+
+    def send(_key: str | None, _again: bool) -> object:
+        return client.deployments.run(deployment_id, parameters)
+
     order = Order(
         name=f"deployment {deployment_id}",
-        send=lambda _key, _again: client.deployments.run(deployment_id, parameters),
+        send=send,
         needs=(
             f"The primary flow of its live release {live} needs a manual output: define one in the"
             " source instance, and promote a new export."
@@ -127,7 +132,8 @@ def run_deployment(
         deployment_id,
         sorted(parameters),
     )
-    return Once(client, request, [order], tries or Tries(), fields=fields).run(release_id=live)
+    once = Once(client, request, [order], tries or Tries(), fields=fields)
+    return once.run(release_id=live)
 
 
 def run_flows(
@@ -156,22 +162,32 @@ def run_flows(
     ids = parse_ids(flow_ids, "flow_ids")
     _require_live(client, release_id)
 
-    def order(flow_id: int) -> Order:
-        return Order(
-            name=f"flow {flow_id}",
-            send=lambda key, again: client.flows.run(
-                flow_id, parameters, execution_id=key, again=again
-            ),
-            needs="It needs a manual output.",
-            path="/v4/flows/{}/run",
-            has=lambda group: group.flow_id == flow_id,
-        )
-
-    request = {"what": "run_flow", "flow_ids": ids, "release_id": release_id}
-    request["parameters"] = digest_of(parameters)
+    request = {
+        "what": "run_flow",
+        "flow_ids": ids,
+        "release_id": release_id,
+        "parameters": digest_of(parameters),
+    }
     log.info("To run: flows %s, parameters %s", ids, sorted(parameters))
-    orders, fields = [order(one) for one in ids], {"flow_ids": ids}
-    return Once(client, request, orders, tries or Tries(), fields=fields).run(release_id=release_id)
+    orders = [_order_of_flow(client, flow_id, parameters) for flow_id in ids]
+    once = Once(client, request, orders, tries or Tries(), fields={"flow_ids": ids})
+    return once.run(release_id=release_id)
+
+
+def _order_of_flow(client: TrifactaClient, flow_id: int, parameters: Mapping[str, str]) -> Order:
+    def send(key: str | None, again: bool) -> object:
+        return client.flows.run(flow_id, parameters, execution_id=key, again=again)
+
+    def has(group: JobGroup) -> bool:
+        return group.flow_id == flow_id
+
+    return Order(
+        name=f"flow {flow_id}",
+        send=send,
+        needs="It needs a manual output.",
+        path="/v4/flows/{}/run",
+        has=has,
+    )
 
 
 def run_recipe(
@@ -195,19 +211,26 @@ def run_recipe(
     :raises TrifactaError: as :func:`run_flows` does
     """
     _require_live(client, release_id)
-    order = Order(
-        name=f"recipe {recipe_id}",
-        send=lambda key, again: client.job_groups.start(
+
+    def send(key: str | None, again: bool) -> object:
+        return client.job_groups.start(
             recipe_id, parameters, overrides, execution_id=key, again=again
-        ),
-        path="/v4/jobGroups",
+        )
+
+    def has(group: JobGroup) -> bool:
         # A run of the whole flow starts job groups of the recipe too.
-        has=lambda group: group.recipe_id == recipe_id and group.flow_run_id is None,
-    )
-    request = {"what": "run_recipe", "recipe_id": recipe_id, "release_id": release_id}
-    request["parameters"] = digest_of([dict(parameters), dict(overrides)])
+        return group.recipe_id == recipe_id and group.flow_run_id is None
+
+    order = Order(name=f"recipe {recipe_id}", send=send, path="/v4/jobGroups", has=has)
+    request = {
+        "what": "run_recipe",
+        "recipe_id": recipe_id,
+        "release_id": release_id,
+        "parameters": digest_of([dict(parameters), dict(overrides)]),
+    }
     log.info("To run: recipe %s, parameters %s", recipe_id, sorted(parameters))
-    return Once(client, request, [order], tries or Tries()).run(release_id=release_id)
+    once = Once(client, request, [order], tries or Tries())
+    return once.run(release_id=release_id)
 
 
 def _require_live(client: TrifactaClient, release_id: int | None) -> None:
@@ -227,13 +250,12 @@ def _require_live(client: TrifactaClient, release_id: int | None) -> None:
 
 def _live_release(client: TrifactaClient, deployment_id: int, release_id: int | None) -> int:
     """Return which release is live, if it is the one that is wanted."""
-    # A list that does not show the wanted release is older than that release.
-    now = Standing.read(
-        client,
-        deployment_id,
-        lambda now: release_id is None or release_id in now,
-        down_to_id=release_id,
-    )
+
+    def counts(now: Standing) -> bool:
+        # A list that does not show the wanted release is older than that release.
+        return release_id is None or release_id in now
+
+    now = Standing.read(client, deployment_id, counts, down_to_id=release_id)
     if now.live_id is None:
         raise now.error(
             RunNotStartedError,

@@ -239,11 +239,8 @@ class Story:
     def _unknown(self) -> str:
         end = self.end
         if end.baseline is None:
-            live = f"{self._live} of {self.where} is live. " if end.now else ""
-            return (
-                f"{live}What was live before was not recorded, so nothing tells what this run"
-                " changed."
-            )
+            words = "What was live before was not recorded, so nothing tells what this run changed."
+            return f"{self._live} of {self.where} is live. {words}" if end.now else words
         at = f" at {self.recorded_at}" if self.recorded_at else ""
         recorded = end.baseline.active_release_id or "none"
         why = self.unread.rstrip(".")
@@ -271,7 +268,9 @@ class Story:
     @property
     def _made(self) -> str:
         made = self.made_id
-        return f" {sentence(_name(made))}, which this run made, is not live." if made else ""
+        if not made:
+            return ""
+        return f" {sentence(_name(made))}, which this run made, is not live."
 
     @property
     def _deleted(self) -> str:
@@ -283,8 +282,10 @@ class Story:
     @property
     def _before(self) -> str:
         """The release before, if it is another one than is live."""
-        end, recorded = self.end, self.recorded_id
-        if end.now and recorded is not None and recorded == end.now.live_id:
+        end = self.end
+        recorded = self.recorded_id
+        is_live = end.now is not None and recorded == end.now.live_id
+        if recorded is not None and is_live:
             return " It is the release before."
         gone = ", which was deleted" if end.recorded_is_gone else ""
         return f" The release before: {recorded or 'none'}{gone}."
@@ -298,8 +299,9 @@ class Story:
     def made_id(self) -> int | None:
         """The release of this run, if it is known."""
         end = self.end
-        if end.steps.made_id is not None:
-            return end.steps.made_id
+        named = end.steps.made_id
+        if named is not None:
+            return named
         if end.now is None or end.baseline is None:
             return None
         release = release_of_run(end.now, end.baseline, end.steps)
@@ -310,15 +312,17 @@ class Story:
     @property
     def clear(self) -> list[str]:
         """The tasks to clear, if clearing them is what to do next."""
-        end, tasks = self.end, self.end.steps.tasks
+        end = self.end
+        tasks = end.steps.tasks
         state = self.state
         if self.backfill or state == "skipped":
             return []
         if state == "unknown" and end.baseline is None:
             return [tasks.baseline]
         if state in ("unknown", "rollback_owed"):
-            owed = not end.verdict.kept and tasks.roll_back
-            return [tasks.roll_back if owed and tasks.roll_back else tasks.promoted]
+            if tasks.roll_back and not end.verdict.kept:
+                return [tasks.roll_back]
+            return [tasks.promoted]
         if state == "unchanged" and not end.steps.may_have_sent:
             first = end.steps.bad[:1]
             return [task for task in first if task in (tasks.baseline, tasks.export)]
@@ -331,7 +335,8 @@ class Story:
     @property
     def _again(self) -> list[str]:
         """The task to clear so that the promotion goes on with the release that it made."""
-        end, tasks = self.end, self.end.steps.tasks
+        end = self.end
+        tasks = end.steps.tasks
         first = next(iter(end.steps.bad), tasks.promoted)
         if end.verdict.green:
             return [tasks.promoted]
@@ -349,26 +354,13 @@ class Story:
         """What to do next, as a sentence; empty if there is nothing to do."""
         if self.backfill:
             return "A promotion does not run in a backfill. Start one run of the DAG by hand."
-        state, end = self.state, self.end
+        state = self.state
+        end = self.end
         tasks = " and ".join(f"'{task}'" for task in self.clear)
-        made, again = (
-            _name(self.made_id),
-            "To promote again, correct the cause and clear the whole group.",
-        )
-        keep = (
-            f"To keep the promoted release, activate {made} in Trifacta and clear {tasks}. "
-            if tasks
-            else ""
-        )
         if state == "skipped" or (state == "live" and end.verdict.green):
             return ""
         if state == "unknown":
-            waits = (
-                " It goes back to the release before, if that is due."
-                if end.baseline and "roll_back" in tasks
-                else ""
-            )
-            return f"Correct the cause, and clear {tasks} and the tasks after it.{waits}"
+            return self._after_unknown(tasks)
         if state == "deployment_deleted":
             last = end.steps.tasks.roll_back or end.steps.tasks.promoted
             return (
@@ -386,17 +378,31 @@ class Story:
             return (
                 f"Correct the cause, and clear {tasks or 'the whole group'} and the tasks after it."
             )
-        if state in ("rolled_back", "unchanged"):
-            return f"{keep}{again}"
+        again = "To promote again, correct the cause and clear the whole group."
         if state == "nothing_live":
-            wanted = [
-                _name(one)
-                for one in (self.recorded_id, self.made_id)
-                if one and one not in end.deleted
-            ]
-            names = " or ".join(wanted) or "the release that should be live"
-            return f"Activate {names} in Trifacta. {again}"
-        return f"If another release should be live, activate that in Trifacta. {keep}{again}"
+            return f"Activate {self._activatable} in Trifacta. {again}"
+        if tasks:
+            made = _name(self.made_id)
+            again = (
+                f"To keep the promoted release, activate {made} in Trifacta and clear {tasks}."
+                f" {again}"
+            )
+        if state in ("rolled_back", "unchanged"):
+            return again
+        return f"If another release should be live, activate that in Trifacta. {again}"
+
+    @property
+    def _activatable(self) -> str:
+        """The releases that can be live again, in words."""
+        known = [release_id for release_id in (self.recorded_id, self.made_id) if release_id]
+        names = [_name(release_id) for release_id in known if release_id not in self.end.deleted]
+        return " or ".join(names) or "the release that should be live"
+
+    def _after_unknown(self, tasks: str) -> str:
+        advice = f"Correct the cause, and clear {tasks} and the tasks after it."
+        if self.end.baseline and "roll_back" in tasks:
+            return f"{advice} It goes back to the release before, if that is due."
+        return advice
 
     def _after_unproven(self, tasks: str) -> str:
         end = self.end
@@ -411,8 +417,9 @@ class Story:
                 f"If it is of this run or not wanted: {back[0].lower()}{back[1:]} Clearing the"
                 " rollback does not help."
             )
-        keep = f" If {self._live} is right, clear {tasks} and the tasks after it." if tasks else ""
-        return f"{back}{keep}"
+        if not tasks:
+            return back
+        return f"{back} If {self._live} is right, clear {tasks} and the tasks after it."
 
     @property
     def _target(self) -> str:
