@@ -96,25 +96,26 @@ class JobGroupsWatch(Watch):
     @property
     def unfinished(self) -> list[int]:
         """The job groups that were not seen Complete yet."""
-        return [one for one, state in self._states.items() if state != _COMPLETE]
+        states = self._states.items()
+        return [job_group_id for job_group_id, state in states if state != _COMPLETE]
 
     @property
     def failed(self) -> list[int]:
         """The job groups that were seen to end otherwise than Complete."""
-        ended = {
-            one: state
-            for one, state in self._states.items()
-            if state is not None and state not in RUNNING
-        }
-        return [one for one, state in ended.items() if state != _COMPLETE]
+        goes_on = {None, *RUNNING}
+        return [
+            job_group_id
+            for job_group_id in self.unfinished
+            if self._states[job_group_id] not in goes_on
+        ]
 
     def _look(self) -> Steps[tuple[bool, str]]:
         for job_group_id in self.unfinished:
             state = yield from self._state_of(job_group_id)
             self._states[job_group_id] = state
             yield from self._refuse_failure(job_group_id, state)
-        words = ", ".join(f"{one} {state}" for one, state in self._states.items())
-        return not self.unfinished, f"Job groups: {words}"
+        states = [f"{job_group_id} {state}" for job_group_id, state in self._states.items()]
+        return not self.unfinished, f"Job groups: {', '.join(states)}"
 
     def _state_of(self, job_group_id: int) -> Steps[str]:
         try:
@@ -137,9 +138,9 @@ class JobGroupsWatch(Watch):
                 job_group_ids=[job_group_id],
             ) from error
         if not isinstance(state, str) or not _WORD.fullmatch(state):
-            told = "an empty body" if state is None else shown(repr(state))
+            answer = "an empty body" if state is None else shown(repr(state))
             raise UnexpectedResponseError(
-                f"GET /v4/jobGroups/{job_group_id}/status answered {told}, which is not the state"
+                f"GET /v4/jobGroups/{job_group_id}/status answered {answer}, which is not the state"
                 " of a job group.",
                 job_group_ids=[job_group_id],
             )
@@ -152,20 +153,20 @@ class JobGroupsWatch(Watch):
         url = self._connected_client().job_group_url(job_group_id)
         if state == "Failed":
             why = yield WhyFailed(job_group_id)
-            what = f"failed: {why}."
-            then = "Correct the cause, and clear the task that started it."
+            end = f"failed: {why}."
+            advice = "Correct the cause, and clear the task that started it."
         elif state in _CANCELED:
-            what = "was canceled, by a person or by the server."
-            then = (
+            end = "was canceled, by a person or by the server."
+            advice = (
                 "Clear the task that started it if it should run again. Nothing starts it by"
                 " itself."
             )
         else:
-            what = f"has the unknown state {quoted(state)}, and only {_COMPLETE} is a success."
-            then = "Look at it in Trifacta."
+            end = f"has the unknown state {quoted(state)}, and only {_COMPLETE} is a success."
+            advice = "Look at it in Trifacta."
         raise JobFailedError(
-            f"Job group {job_group_id} {what} See {url}. {self._rest(job_group_id)}".rstrip(),
-            advice=then,
+            f"Job group {job_group_id} {end} See {url}. {self._rest(job_group_id)}".rstrip(),
+            advice=advice,
             job_group_ids=[job_group_id],
         )
 
@@ -173,12 +174,10 @@ class JobGroupsWatch(Watch):
         """Name the other job groups that were not seen Complete: a failed wait does not cancel
         them.
         """
-        others = [one for one in self.unfinished if one != but]
-        return (
-            f"Job groups {others} may still be running, and this task does not cancel them. "
-            if others
-            else ""
-        )
+        others = [job_group_id for job_group_id in self.unfinished if job_group_id != but]
+        if not others:
+            return ""
+        return f"Job groups {others} may still be running, and this task does not cancel them. "
 
 
 def cancel_job_groups(config: ClientConfig, job_group_ids: Sequence[int]) -> None:

@@ -11,6 +11,8 @@ from ..client.transport import PAGE_SIZE
 from .watch import Read, Steps, Watch, refusal_of_id
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..client.client import TrifactaClient
     from ..client.models import Release
 
@@ -29,8 +31,8 @@ _WHAT_TO_CHECK = (
 
 @dataclass(frozen=True)
 class NewestReleases(Read):
-    """The newest page of a deployment's releases; with ``down_to``, all pages down to
-    that release.
+    """The newest page of a deployment's releases; with ``down_to``, all pages down to that
+    release.
     """
 
     deployment_id: int
@@ -39,12 +41,13 @@ class NewestReleases(Read):
 
     def __call__(self, client: TrifactaClient) -> list[Release]:
         """Return the releases, the newest first if the server can sort."""
-        down_to = self.down_to
-        if down_to is None:
-            return client.releases.list(self.deployment_id, until=lambda _: True)
-        return client.releases.list(
-            self.deployment_id, until=lambda rows: any(one.id <= down_to for one in rows)
-        )
+        return client.releases.list(self.deployment_id, until=self._is_enough)
+
+    def _is_enough(self, releases: Sequence[Release]) -> bool:
+        """Tell whether the list was read far enough."""
+        if self.down_to is None:
+            return True
+        return any(release.id <= self.down_to for release in releases)
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,7 @@ class ReleaseWatch(Watch):
     """Watches one release until it is the live one.
 
     A deleted or unknown release raises :class:`.ReleaseDeletedError`. A live release with a higher
-    id raises
-    :class:`.ReleaseSupersededError`, unless ``on_superseded`` is ``"wait"``.
+    id raises :class:`.ReleaseSupersededError`, unless ``on_superseded`` is ``"wait"``.
 
     A poll reads the newest page of the deployment's list, because waits on the same deployment can
     share that answer. If the release is not on that page, or the server gives a longer list in its
@@ -109,21 +111,23 @@ class ReleaseWatch(Watch):
 
     def _look(self) -> Steps[tuple[bool, str]]:
         active = yield from self._is_active()
-        where = f" of deployment {self.deployment_id}" if self.deployment_id else ""
-        live = f". Live, as last read: release {self._live}" if self._live and not active else ""
-        return (
-            active,
-            f"Release {self.release_id}{where} is {'live' if active else 'not live'}{live}",
-        )
+        words = f"Release {self.release_id}"
+        if self.deployment_id:
+            words += f" of deployment {self.deployment_id}"
+        words += " is live" if active else " is not live"
+        if self._live and not active:
+            words += f". Live, as last read: release {self._live}"
+        return active, words
 
     def _is_active(self) -> Steps[bool]:
-        all_pages, known = self._polls % DEEP_LOOK_EVERY == 0, self.deployment_id
+        looks_at_all_pages = self._polls % DEEP_LOOK_EVERY == 0
+        known = self.deployment_id
         siblings: list[Release] = []
         release: Release | None = None
         is_whole = False
         if known is not None and not self._deep:
             siblings = yield from self._newest(known)
-            release = next((one for one in siblings if one.id == self.release_id), None)
+            release = _find(siblings, self.release_id)
             # A server that gives the whole list in place of a page is asked for it as rarely as for
             # many pages.
             is_whole = len(siblings) > PAGE_SIZE
@@ -134,27 +138,34 @@ class ReleaseWatch(Watch):
         if release.active:
             return True
         if self.on_superseded == "fail" and self.deployment_id is not None:
-            if all_pages and not is_whole and (known is None or self._deep):
+            lacks_pages = known is None or self._deep
+            if looks_at_all_pages and lacks_pages and not is_whole:
                 siblings = yield NewestReleases(self.deployment_id, self.release_id)
             elif known is None:
                 siblings = yield NewestReleases(self.deployment_id)
-        live = next((one.id for one in siblings if one.active), None)
+        live = next((sibling.id for sibling in siblings if sibling.active), None)
         if siblings:
             # It is part of the state, which is logged when it changes.
             self._live = live
-        if self.on_superseded == "fail" and live is not None and live > self.release_id:
-            raise errors.ReleaseSupersededError(
-                f"Release {self.release_id} of deployment {self.deployment_id} is not live: the"
-                f" newer release {live} is live. This task changed nothing.",
-                advice=(
-                    f"Wait for release {live}, activate release {self.release_id} in Trifacta, or"
-                    " set on_superseded='wait'."
-                ),
-                release_id=self.release_id,
-                live_id=live,
-                deployment_id=self.deployment_id,
-            )
+        if live is not None and live > self.release_id:
+            self._refuse_superseded(live)
         return False
+
+    def _refuse_superseded(self, live: int) -> None:
+        """Fail where a newer release is live, unless the wait goes on then."""
+        if self.on_superseded != "fail":
+            return
+        raise errors.ReleaseSupersededError(
+            f"Release {self.release_id} of deployment {self.deployment_id} is not live: the"
+            f" newer release {live} is live. This task changed nothing.",
+            advice=(
+                f"Wait for release {live}, activate release {self.release_id} in Trifacta, or"
+                " set on_superseded='wait'."
+            ),
+            release_id=self.release_id,
+            live_id=live,
+            deployment_id=self.deployment_id,
+        )
 
     def _newest(self, deployment_id: int) -> Steps[list[Release]]:
         """Read the newest page. A wait that may be superseded can do without it, if it is too
@@ -207,3 +218,11 @@ class ReleaseWatch(Watch):
             release_id=self.release_id,
             deployment_id=self.deployment_id,
         )
+
+
+def _find(releases: Sequence[Release], release_id: int) -> Release | None:
+    """Return a release by its id, None if it is not there."""
+    for release in releases:
+        if release.id == release_id:
+            return release
+    return None

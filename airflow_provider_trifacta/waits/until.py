@@ -48,9 +48,9 @@ def wait_until(
         if left <= 0:
             return False
         trouble = failing()
-        log.info(
-            "Waiting for %s until %s%s", words, f"{until:%H:%M:%S} UTC", trouble and f"; {trouble}"
-        )
+        if trouble:
+            trouble = f"; {trouble}"
+        log.info("Waiting for %s until %s%s", words, f"{until:%H:%M:%S} UTC", trouble)
         clock.sleep(min(pause(POKE_INTERVAL), left))
 
 

@@ -1,8 +1,7 @@
 """The decision that every wait takes at each poll: it is there, wait on, or fail.
 
 A :class:`Watch` never sends a request by itself. It is a generator that yields what it wants to
-know, as a
-:class:`Read`, and receives the answer. So two callers can drive the same decision:
+know, as a :class:`Read`, and receives the answer. So two callers can drive the same decision:
 :meth:`Watch.poll` with a client of its own, and the triggers with answers that many waits share.
 """
 
@@ -51,18 +50,15 @@ def seconds(name: str, value: object, *, positive: bool = False) -> float:
         years
     """
     number = value.total_seconds() if isinstance(value, timedelta) else value
-    if (
-        isinstance(number, bool)
-        or not isinstance(number, (int, float))
-        or not 0 <= number <= _MOST_SECONDS
-        or (positive and not number)
-    ):
-        least = "more than 0" if positive else "0 or more"
-        raise errors.InvalidInputError(
-            f"{name} must be {least} seconds and at most {_MOST_SECONDS:.0f}, or a timedelta, not"
-            f" {value!r}."
-        )
-    return float(number)
+    if isinstance(number, (int, float)) and not isinstance(number, bool):
+        is_refused_zero = positive and number == 0
+        if 0 <= number <= _MOST_SECONDS and not is_refused_zero:
+            return float(number)
+    least = "more than 0" if positive else "0 or more"
+    raise errors.InvalidInputError(
+        f"{name} must be {least} seconds and at most {_MOST_SECONDS:.0f}, or a timedelta, not"
+        f" {value!r}."
+    )
 
 
 @dataclass(frozen=True)
@@ -124,10 +120,10 @@ class Watch(ABC):
         connected_before: bool = False,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        endless = tolerated_outage == math.inf
-        self.tolerated_outage = (
-            math.inf if endless else seconds("tolerated_outage", tolerated_outage)
-        )
+        #: For how long all polls may fail, in seconds.
+        self.tolerated_outage = math.inf
+        if tolerated_outage != math.inf:
+            self.tolerated_outage = seconds("tolerated_outage", tolerated_outage)
         #: When the polls began to fail; None if the last one succeeded.
         self.failing_since = failing_since
         #: How many polls were refused with a 401 that is not in the API's own words, since one was
@@ -152,17 +148,17 @@ class Watch(ABC):
         :raises TrifactaError: the state can never come, or a later poll cannot help, or the outage
             lasts too long
         """
-        steps, answer, error = self.steps(), None, None
+        steps = self.steps()
+        answer: Any = None
+        error: Exception | None = None
         while True:
             try:
                 step = steps.throw(error) if error else steps.send(answer)
             except StopIteration as stop:
                 return bool(stop.value)
+            error = None
             try:
-                answer, error = (
-                    connect() if isinstance(step, Connect) else step(self._connected_client()),
-                    None,
-                )
+                answer = connect() if isinstance(step, Connect) else step(self._connected_client())
             except Exception as failure:
                 # The generator alone decides what an error means, so it receives every one.
                 error = failure
@@ -190,10 +186,12 @@ class Watch(ABC):
             if self._ends_with(error):
                 raise
             return False
-        self.failing_since, self.refusals = None, 0
+        self.failing_since = None
+        self.refusals = 0
         # Thousands of waits may share a process, so a state is logged as information only when it
         # has changed.
-        log.log(logging.DEBUG if state == self.state else logging.INFO, "%s", state)
+        level = logging.DEBUG if state == self.state else logging.INFO
+        log.log(level, "%s", state)
         self.state = state
         return done
 
@@ -242,7 +240,8 @@ class Watch(ABC):
         new = yield from self._connect()
         if _credentials(new) == _credentials(old):
             raise refusal
-        self.client, self.refusals = new, 0
+        self.client = new
+        self.refusals = 0
         log.info(
             "The server refused the credentials. The Airflow connection holds new ones: the wait"
             " goes on."
