@@ -42,6 +42,11 @@ class Baseline:
     deployment_name: str | None = field(default=None, compare=False)
 
     @property
+    def newest_id(self) -> int:
+        """The id above which a release belongs to this run; 0 if there was no release."""
+        return self.latest_release_id or 0
+
+    @property
     def where(self) -> str:
         """What a log calls the deployment."""
         return called("deployment", self.deployment_id, self.deployment_name)

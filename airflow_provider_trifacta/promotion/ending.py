@@ -238,7 +238,9 @@ def judge(steps: Steps, jobs: bool | None = None, jobs_words: str = "") -> Verdi
     :param jobs_words: how the jobs stand, as a sentence
     :returns: the verdict
     """
-    excused = {steps.tasks.wait} if steps.jobs_decide and jobs else set()
+    excused: set[str | None] = set()
+    if steps.jobs_decide and jobs:
+        excused.add(steps.tasks.wait)
     not_succeeded = [task for task in steps.tasks.proof if not steps.succeeded(task)]
     open_steps = [task for task in not_succeeded if task not in excused]
     words = f"{steps.words}. {jobs_words}".strip() if steps.bad else ""
@@ -277,8 +279,7 @@ def release_of_run(now: Standing, baseline: Baseline, steps: Steps) -> Release |
         return next((release for release in now if release.id == steps.made_id), None)
     if not steps.package_uuid:
         return None
-    newest_before = baseline.latest_release_id or 0
-    new = [release for release in now if release.id > newest_before]
+    new = [release for release in now if release.id > baseline.newest_id]
     return newest_of(release for release in new if release.package_uuid == steps.package_uuid)
 
 
@@ -297,7 +298,7 @@ def whose_is_live(now: Standing, baseline: Baseline, steps: Steps) -> Live:
         return Live.RECORDED
     if now.live_id is None:
         return Live.NONE
-    if now.live_id <= (baseline.latest_release_id or 0):
+    if now.live_id <= baseline.newest_id:
         return Live.ANOTHER
     release = release_of_run(now, baseline, steps)
     if release is not None:
@@ -365,8 +366,8 @@ def state_of(end: End) -> str:
     if whose is Live.OURS and end.verdict.kept:
         return "live"
     if whose is Live.OURS:
-        owed = end.steps.tasks.roll_back and not end.recorded_is_gone
-        return "rollback_owed" if owed else "unproven"
+        can_go_back = end.steps.tasks.roll_back and not end.recorded_is_gone
+        return "rollback_owed" if can_go_back else "unproven"
     if whose is Live.UNCLEAR:
         return "unproven"
     return "unchanged" if whose is Live.RECORDED else "replaced"

@@ -159,9 +159,7 @@ class Journal:
 
     @property
     def never_asked(self) -> bool:
-        """Whether it is proven that no try of the task, this one included, has asked
-        for anything.
-        """
+        """Whether it is proven that no try of the task, this one included, asked for anything."""
         parts = self._document.get("parts") or {}
         slots = [self._document, *parts.values()]
         is_asked = any(slot.get("asked") for slot in slots)
@@ -169,9 +167,7 @@ class Journal:
 
     @property
     def _is_proof(self) -> bool:
-        """Whether every earlier try opened this journal, so that it means something if nothing is
-        noted.
-        """
+        """Whether every earlier try opened this journal, so that a missing note is a proof."""
         earlier_tries = range(1, self._try_number)
         return set(earlier_tries) <= set(self._document["opened"])
 

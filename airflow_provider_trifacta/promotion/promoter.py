@@ -92,7 +92,7 @@ class Promoter:
     def __post_init__(self) -> None:
         #: The id above which a release belongs to this run. Without a baseline it is 0, and nothing
         #: tells runs apart.
-        self._latest = (self.baseline.latest_release_id or 0) if self.baseline else 0
+        self._latest = self.baseline.newest_id if self.baseline else 0
         #: The newest release of the baseline, down to which the list is read; None without a
         #: baseline.
         self._read_to = self._latest if self.baseline else None
@@ -183,13 +183,16 @@ class Promoter:
             others = [release for release in new if release.package_uuid != self._releases.uuid]
             return releases.not_proven_others(others, now)
 
+        def shows(now: Standing) -> bool:
+            return bool(made(now))
+
         log.info(
             "An earlier try of this task uploaded the package %s and got no answer. Waiting %s s"
             " for its release",
             uuid,
             self.settle_timeout,
         )
-        now = releases.look(known, lambda now: bool(made(now)))
+        now = releases.look(known, shows)
         unrecorded = [release for release in made(now) if release.id > self._latest]
         if not unrecorded:
             # It does not show, and the process that sent it is dead. Or the baseline was recorded
@@ -315,9 +318,7 @@ class Promoter:
         return Promotion("adopted", release, None, previous, overrun)
 
     def _decide(self) -> Promotion:
-        """Reuse or upload, by what is there now. If the server is busy, this runs again from the
-        start.
-        """
+        """Reuse or upload, by what is there now. If the server is busy, this runs again."""
         seen = self._releases.read(self._read_to)
         reused = self._find_reusable(seen)
         if reused:
@@ -374,9 +375,7 @@ class Promoter:
             self._refuse_older(live, seen)
 
     def _refuse_older(self, live: Release, seen: Standing) -> None:
-        """Refuse a package that was exported before the live one, if both show when they were
-        exported.
-        """
+        """Refuse a package that was exported before the live one, if both show when that was."""
         ours = uuid_time(self._releases.uuid)
         theirs = live.exported_at
         if ours is None or theirs is None:

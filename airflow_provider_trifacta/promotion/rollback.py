@@ -74,7 +74,8 @@ def outlast(
             if left <= 0 or not error.retryable:
                 raise
             # From the first change on, an error says how production stands.
-            begun = error if error.standing else begun
+            if error.standing:
+                begun = error
             asked = getattr(error, "retry_after", None) or 0.0
             pause = min(max(pause, asked), left)
             log.warning(
@@ -128,7 +129,7 @@ def roll_back(
         # It was deleted, or the answer that named it was wrong. A release of the package is of this
         # run too.
         package = replace(package, release_id=None)
-    ours = package.among(now, after=baseline.latest_release_id or 0)
+    ours = package.among(now, after=baseline.newest_id)
     if now.live_id == target:
         # There is nothing to do. But if an earlier try was cut off after its change, the change is
         # reported.
@@ -181,7 +182,7 @@ def _releases_of_run(
     settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
 ) -> PackageReleases:
     """Return the releases that the run made, by the id of its release or by its package."""
-    if release_id is not None and release_id <= (baseline.latest_release_id or 0):
+    if release_id is not None and release_id <= baseline.newest_id:
         release_id = None
     uuid = canonical_uuid(package_uuid or "")
     return PackageReleases(client, baseline.deployment_id, uuid, settle_timeout, release_id)
@@ -190,7 +191,7 @@ def _releases_of_run(
 def _read(package: PackageReleases, baseline: Baseline) -> Standing:
     """Read all that is newer than the baseline, what is live, and what to go back to."""
     target = baseline.active_release_id
-    has_newer = down_to(baseline.latest_release_id or 0)
+    has_newer = down_to(baseline.newest_id)
 
     def enough(releases: Sequence[Release]) -> bool:
         if not has_newer(releases):
@@ -216,8 +217,7 @@ def _await_promotion(package: PackageReleases, before: Standing, baseline: Basel
     :returns: how it stands after the wait
     """
     target = baseline.active_release_id
-    latest = baseline.latest_release_id or 0
-    made = package.among(before, after=latest)
+    made = package.among(before, after=baseline.newest_id)
     if not package.is_known or before.live_id != target:
         return before
     if made and not any(release.untouched for release in made):
@@ -235,7 +235,7 @@ def _await_promotion(package: PackageReleases, before: Standing, baseline: Basel
         # another live release shows its package: that release is not of this run in any case, and
         # it stays.
         now = _read(package, baseline)
-        newer = [release for release in now if release.id > latest]
+        newer = [release for release in now if release.id > baseline.newest_id]
         if any(release.package_uuid is None for release in newer):
             raise
         if now.live in package.among(newer):
@@ -257,7 +257,11 @@ def _await_release(
         package.deployment_id,
         package.settle_timeout,
     )
-    package.look(before.newest_id, lambda now: release_id in now)
+
+    def shows(now: Standing) -> bool:
+        return release_id in now
+
+    package.look(before.newest_id, shows)
     now = _read(package, baseline)
     if release_id not in now:
         _refuse_hidden(package, release_id, now)
@@ -269,8 +273,12 @@ def _refuse_hidden(package: PackageReleases, release_id: int, now: Standing) -> 
 
     :raises UnexpectedResponseError: the release is there; a later try may read another list
     """
+
+    def read(reader: TrifactaClient) -> Release:
+        return reader.releases.get(release_id)
+
     try:
-        release = read_patiently(package.client, lambda reader: reader.releases.get(release_id))
+        release = read_patiently(package.client, read)
     except (errors.NotFoundError, errors.BadRequestError, errors.PermissionDeniedError):
         return  # it was deleted
     if release.deleted or release.deployment_id not in (None, package.deployment_id):
@@ -289,8 +297,7 @@ def _refuse_surprise(
     """Return the live release, if this run made it."""
     if now.live is None or now.live not in ours:
         where = f" and is not of this run ({package.words})"
-        latest = baseline.latest_release_id or 0
-        newer = [release for release in now if release.id > latest]
+        newer = [release for release in now if release.id > baseline.newest_id]
         goes_by_uuid = package.uuid and package.release_id is None
         if goes_by_uuid and now.live in package.not_proven_others(newer, now):
             where = (

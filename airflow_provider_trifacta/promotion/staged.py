@@ -168,9 +168,7 @@ class StagedPromoter(Promoter):
         )
 
     def _find_reusable(self, seen: Standing) -> Release | None:
-        """Return the newest release of this run. A staged release is not live until a person
-        activates it.
-        """
+        """Return the newest release of this run. It is not live until a person activates it."""
         self._seen = seen
         made = self._releases.among(seen, after=self._latest)
         newest = newest_of(made)
@@ -315,9 +313,7 @@ class StagedPromoter(Promoter):
 
 
 def _window(releases: Iterable[Release], release_id: int, before: int | None) -> float | None:
-    """Return for how many seconds a release was live, by the server's own clock; None if it does
-    not tell.
-    """
+    """Return for how many seconds a release was live, by the server's clock; None if unknown."""
     by_id = {release.id: release for release in releases}
     release = by_id.get(release_id)
     changed = by_id.get(before or release_id)

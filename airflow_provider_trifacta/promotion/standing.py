@@ -205,8 +205,10 @@ class Standing:
         return tuple(sorted(ids))
 
     def state(self, *release_ids: int | None) -> dict[str, Any]:
-        """Return what tells, for a journal, whether the live release or some others were changed
-        since.
+        """Return what a journal compares: which release is live, and when it and some others were
+        changed.
+
+        :param release_ids: the others
         """
         concerned = (self.live_id, *release_ids)
         times: dict[str, str | None] = {}

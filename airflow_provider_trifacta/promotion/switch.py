@@ -154,6 +154,10 @@ def live_request(deployment_id: int, target: int | None) -> dict[str, Any]:
     return {"what": "set_live", "deployment_id": deployment_id, "target": target}
 
 
+def _in_words(target: int | None) -> str:
+    return f"release {target}" if target else "no release"
+
+
 @dataclass
 class _Change:
     """One change of the live release; the parameters are those of :func:`set_live`."""
@@ -166,7 +170,7 @@ class _Change:
 
     def __post_init__(self) -> None:
         self._request = live_request(self.before.deployment_id, self.target)
-        self._wanted = f"release {self.target}" if self.target else "no release"
+        self._wanted = _in_words(self.target)
         #: What an earlier try noted about the same change.
         self._entry: Entry | None = None
 
@@ -389,13 +393,12 @@ def refuse_earlier_overlap(now: Standing, target: int | None, tries: Tries) -> N
     others = sorted(release.id for release in now if release.id > newest)
     if not others:
         return
-    wanted = f"release {target}" if target else "no release"
     # This is true of all tries of the task, also of the one that asked for the change.
     with production_stands(f"{now.words} is live."):
         raise now.error(
             errors.UnexpectedLiveReleaseError,
             f"Another import into deployment {now.deployment_id} may have run at the same time"
-            f" (releases {others}): this task asked for {wanted} to be live, and these"
+            f" (releases {others}): this task asked for {_in_words(target)} to be live, and these"
             " releases were not there before. The change may have replaced what the other"
             " import made live. Look which release should be live, and activate it in Trifacta."
             " Promotions and changes of one deployment must not overlap.",

@@ -53,9 +53,7 @@ class TryFacts:
 
     @property
     def looks_cleared(self) -> bool:
-        """Whether this is the first try after a clear, if nobody has edited ``retries`` in the
-        meantime.
-        """
+        """Whether this is the first try after a clear, if nobody has edited ``retries`` since."""
         first_after_clear = max(1, self.max_tries - self.retries + 1)
         return 1 < self.number <= first_after_clear
 
@@ -143,9 +141,7 @@ class Tries:
 
     @property
     def clear_again(self) -> str:
-        """What an error says to a person whose clear may look like a retry; empty in a try that is
-        none.
-        """
+        """What an error says to a person whose clear may look like a retry; else empty."""
         return self.counts_when_cleared if self.is_retry else ""
 
     def part(self, name: str) -> Tries:

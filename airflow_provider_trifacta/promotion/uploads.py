@@ -94,7 +94,7 @@ class Since:
     def counts(self, release: Release) -> bool:
         """Tell whether a release may be the earlier try's. A release without a time may be."""
         if self.known:
-            return release.id > (self.known.latest_release_id or 0)
+            return release.id > self.known.newest_id
         return is_since(release.created_at, self.began)
 
     def counts_deleted(self, release: Release) -> bool:
@@ -117,7 +117,7 @@ class Since:
         :param seen: a list that was read before
         """
         if self.known:
-            return self.known.latest_release_id or 0
+            return self.known.newest_id
         newest = newest_of(release for release in seen if not self.counts(release))
         return newest.id if newest else 0
 
@@ -162,8 +162,10 @@ class PackageReleases:
             raise InvalidInputError(f"settle_timeout must be 0 or more seconds, not {time!r}.")
 
     def among(self, releases: Iterable[Release], *, after: int = 0) -> list[Release]:
-        """Return those of some releases that were made of the package and have a higher id than
-        ``after``.
+        """Return those of some releases that were made of the package.
+
+        :param releases: the releases in question
+        :param after: only those with a higher id than this
         """
         newer = [release for release in releases if release.id > after]
         return [release for release in newer if self._is_of_package(release)]
@@ -271,7 +273,10 @@ class PackageReleases:
         def listed(now: Standing) -> Release | None:
             return _release_of(now, made.id, made.package_uuid)
 
-        now = self.look(seen.newest_id, lambda now: listed(now) is not None)
+        def shows(now: Standing) -> bool:
+            return listed(now) is not None
+
+        now = self.look(seen.newest_id, shows)
         release = listed(now)
         if release is None:
             raise self.ambiguous(
@@ -301,7 +306,11 @@ class PackageReleases:
         must_be_live = was_live or retry
         if now.live_id == release.id or not must_be_live:
             return release, now
-        now = self.look(release.id, lambda now: now.live_id == release.id)
+
+        def shows(now: Standing) -> bool:
+            return now.live_id == release.id
+
+        now = self.look(release.id, shows)
         if now.live_id == release.id:
             return _release_of(now, release.id) or release, now
         if was_live:
@@ -459,7 +468,8 @@ class PackageReleases:
 
         # Where nothing is known, a release that is there already may be older than this run, and is
         # not adopted.
-        settled = self.settle(seen, since.counts if since.can_tell else is_new, since.oldest(seen))
+        counts = since.counts if since.can_tell else is_new
+        settled = self.settle(seen, counts, since.oldest(seen))
         if settled.release:
             return settled
         others = [release for release in settled.now if since.counts(release)]
@@ -514,7 +524,11 @@ class PackageReleases:
             or several do
         :raises TrifactaError: the last look failed
         """
-        settled = self.settle(seen, lambda release: release.id > seen.newest_id, seen.newest_id)
+
+        def is_new(release: Release) -> bool:
+            return release.id > seen.newest_id
+
+        settled = self.settle(seen, is_new, seen.newest_id)
         if settled.release is None:
             # Also where they are of other packages, a later upload would replace them. So a person
             # has to look first.
@@ -540,9 +554,12 @@ class PackageReleases:
         def own(now: Standing) -> Release | None:
             return self._only_one([release for release in now if counts(release)])
 
+        def shows(now: Standing) -> bool:
+            return own(now) is not None
+
         while True:
             left = max(0.0, deadline - clock.monotonic())
-            now = self.look(down_to_id, lambda now: own(now) is not None, seconds=left)
+            now = self.look(down_to_id, shows, seconds=left)
             first = own(now)
             if first is None:
                 break
@@ -587,7 +604,11 @@ class PackageReleases:
         :raises TrifactaError: the last look failed
         """
         ids = {release.id for release in made}
-        return self.look(max(ids), lambda now: now.live_id in ids)
+
+        def shows(now: Standing) -> bool:
+            return now.live_id in ids
+
+        return self.look(max(ids), shows)
 
     def _only_one(self, releases: Sequence[Release]) -> Release | None:
         """Return the one release of the package among some, which must be this task's."""
@@ -678,9 +699,7 @@ class PackageReleases:
             )
 
     def _deleted(self, since: Since) -> list[Release]:
-        """Return the releases that were made in this run and deleted since, if the server shows
-        them.
-        """
+        """Return the releases of this run that were deleted since, if the server shows them."""
         if not since.can_tell:
             return []
 

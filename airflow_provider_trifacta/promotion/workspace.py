@@ -78,13 +78,14 @@ class WorkspaceImporter:
         :raises TrifactaError: the dry run could not be made
         """
         body = self.package.body(fields=self.mappings.fields)
-        return Gate(
+        gate = Gate(
             self.client,
             self.package,
-            lambda: self.client.flows.import_dry_run(body, folder_id=self.folder_id),
+            partial(self.client.flows.import_dry_run, body, folder_id=self.folder_id),
             lambda: self.mappings.rules,
             mapping_to_write,
-        ).report()
+        )
+        return gate.report()
 
     def run(self, before_upload: Callable[[], None] | None = None) -> tuple[str, FlowImport]:
         """Join what an earlier try of the task made, or import the package.
@@ -104,8 +105,7 @@ class WorkspaceImporter:
             return earlier
         if before_upload:
             before_upload()
-        newest = read_patiently(self.client, lambda reader: reader.flows.newest())
-        above = newest[0].id if newest else 0
+        above = read_patiently(self.client, _newest_flow_id)
         body = self.package.body(self.progress, self.mappings.fields)
         made = self.tries.journal.ask(
             self._request,
@@ -176,9 +176,7 @@ class WorkspaceImporter:
             )
 
     def _refuse_unknown(self) -> None:
-        """Stop a retry if an earlier try may have imported something that its journal does not
-        tell.
-        """
+        """Stop a retry if an earlier try may have imported what its journal does not tell."""
         journal = self.tries.journal
         if not journal.exists:
             # Before Airflow 3.3 nothing is noted, so the flows themselves have to tell.
@@ -286,6 +284,12 @@ class WorkspaceImporter:
             f" {self.tries.clear_again}".rstrip(),
             flow_ids=[flow.id for flow in appeared],
         )
+
+
+def _newest_flow_id(reader: TrifactaClient) -> int:
+    """Return the id of the newest flow, 0 if there is none."""
+    newest = reader.flows.newest()
+    return newest[0].id if newest else 0
 
 
 def _ids(made: FlowImport) -> list[int]:

@@ -171,9 +171,7 @@ class JobGroupsWatch(Watch):
         )
 
     def _rest(self, but: int) -> str:
-        """Name the other job groups that were not seen Complete: a failed wait does not cancel
-        them.
-        """
+        """Name the others that were not seen Complete: a failed wait does not cancel them."""
         others = [job_group_id for job_group_id in self.unfinished if job_group_id != but]
         if not others:
             return ""

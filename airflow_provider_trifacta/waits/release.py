@@ -168,8 +168,10 @@ class ReleaseWatch(Watch):
         )
 
     def _newest(self, deployment_id: int) -> Steps[list[Release]]:
-        """Read the newest page. A wait that may be superseded can do without it, if it is too
-        large.
+        """Read the newest page. If it is too large, a wait that waits on can do without it.
+
+        :param deployment_id: the deployment
+        :raises AnswerTooLargeError: it is too large, and a newer release would end the wait
         """
         try:
             releases: list[Release] = yield NewestReleases(deployment_id)
