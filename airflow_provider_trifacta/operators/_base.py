@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID, uuid5
 
 from .._compat import COUNTS_EACH_CLEAR, Asset, AssetAlias, BaseOperator, was_cleared
@@ -47,6 +47,10 @@ _SAY_NOTHING_OF_PRODUCTION: tuple[type[TrifactaError], ...] = (
 _ASKED_NOW = (
     "This task asked for a change, and could not read how production stands after it: look there."
 )
+_ASKED_EARLIER = (
+    "An earlier try of this task may have changed production, and this one could not read it: look"
+    " there."
+)
 #: The namespace of the ids that a task gives to its requests.
 _EXECUTION_IDS = UUID("7c7f2b5e-6a0d-5c3c-9d0a-2f4f4f1f8a11")
 
@@ -69,8 +73,9 @@ def given_or_none(value: Any) -> Any:
 
 
 def check_name(value: Any, field: str) -> str:
-    """Check that a value is a name. A template without a value renders to an empty text or to
-    ``None``.
+    """Check that a value is a name.
+
+    A template without a value renders to an empty text or to ``None``.
 
     :param value: the given value
     :param field: name of the argument, for the message
@@ -84,12 +89,12 @@ def check_name(value: Any, field: str) -> str:
 
 
 def given_name(name: Any, given_id: Any, kind: str) -> str | None:
-    """Return the name of an object that is given by its id or by its name; None if the id is to be
-    used.
+    """Return the name of an object that is given by its id or by its name.
 
     :param name: the given name, or None
     :param given_id: the given id, or None
     :param kind: what the arguments begin with, such as ``flow``
+    :returns: the name; None if the id is to be used
     :raises InvalidInputError: both are given, or the name is not usable
     """
     if name is None:
@@ -108,16 +113,16 @@ def check_choice(value: Any, choices: Sequence[str], field: str) -> None:
     :raises InvalidInputError: it is another value
     """
     if value not in choices:
+        allowed = " or ".join(map(repr, choices))
         raise InvalidInputError(
-            f"{field} must be {' or '.join(map(repr, choices))}, not {shown(repr(value))}. Nothing"
-            " was sent."
+            f"{field} must be {allowed}, not {shown(repr(value))}. Nothing was sent."
         )
 
 
 def remembers(context: Context) -> bool:
     """Tell whether a retry can read what this try notes. Airflow keeps it since 3.3."""
-    found: Any = context
-    return found.get("task_state_store") is not None
+    store: Any = cast(Any, context).get("task_state_store")
+    return store is not None
 
 
 @dataclass(frozen=True)
@@ -133,10 +138,9 @@ class Target:
 
     def __str__(self) -> str:
         """Return what a log calls it before it is found."""
-        return (
-            "deployment"
-            f" {quoted(self.deployment_name) if self.deployment_id is None else self.deployment_id}"
-        )
+        if self.deployment_id is None:
+            return f"deployment {quoted(self.deployment_name)}"
+        return f"deployment {self.deployment_id}"
 
     @classmethod
     def of(cls, deployment_id: Any, deployment_name: Any) -> Target:
@@ -147,7 +151,9 @@ class Target:
         :raises InvalidInputError: both are given, or none, or the given one is not usable
         """
         name = given_name(deployment_name, deployment_id, "deployment")
-        return cls(None, name) if name else cls(parse_id(deployment_id, "deployment_id"), None)
+        if name:
+            return cls(None, name)
+        return cls(parse_id(deployment_id, "deployment_id"), None)
 
     def found(self, deployment_id: int) -> str:
         """Return what a log calls it after it is found."""
@@ -191,13 +197,12 @@ class TrifactaOperator(OneLineLog, BaseOperator):
             airflow_failures(advice=self.advice),
             attempt.says_how_production_stands(),
         ):
-            return dict(storable(self._act(attempt) or attempt.facts))
+            return dict(storable(self._act(attempt) or attempt.xcoms))
 
     def _act(self, attempt: Attempt) -> dict[str, Any] | None:
         """Check the arguments, and act.
 
-        :returns: the operator's result, if that is another one than all facts that the attempt has
-            told
+        :returns: the operator's result; None if that is all XComs of the attempt
         """
         raise NotImplementedError
 
@@ -232,7 +237,7 @@ class DeploymentOperator(TrifactaOperator):
 
 
 class Attempt:
-    """One try of a task: what it tells Airflow, and what earlier tries of the task noted.
+    """One try of a task: the XComs that it pushes, and what earlier tries of the task noted.
 
     :param operator: the task's operator
     :param context: the context of the try
@@ -246,8 +251,8 @@ class Attempt:
         self.tries: Tries | None = None
         #: The number of this try, once it begins to change something; 0 for a task that only reads.
         self._number = 0
-        #: All that was told so far, by XCom key. What is not known is None.
-        self.facts: dict[str, Any] = {}
+        #: The XComs so far, by key. One that is not known is None, and is not pushed.
+        self.xcoms: dict[str, Any] = {}
 
     def begin(self) -> Tries:
         """Begin the try. Call this once, before any request and before any error that a retry may
@@ -257,15 +262,16 @@ class Attempt:
             remembers them
         :raises JournalUnavailableError: Airflow's task state store cannot be read, or not written
         """
-        number = self._number = int(self._ti.try_number)
-        facts = TryFacts(
+        number = int(self._ti.try_number)
+        self._number = number
+        try_facts = TryFacts(
             number,
             max_tries=self._ti.max_tries or 0,
             retries=self._operator.retries or 0,
             run_was_cleared=number > 1 and was_cleared(self._context),
         )
         self.tries = Tries.begin(
-            facts,
+            try_facts,
             self._context.get("task_state_store"),
             execution_id=self._execution_id,
             run_began=getattr(self._context.get("dag_run"), "start_date", None),
@@ -280,17 +286,15 @@ class Attempt:
         return production_stands(self._stands, kinds=_SAY_NOTHING_OF_PRODUCTION)
 
     def _stands(self) -> str:
+        """Return how production stands, as far as this try knows it without a request."""
         if not self._number:
             return ""
-        never_asked = self.tries is not None and self.tries.journal.never_asked
-        if self._number == 1:
-            return "" if never_asked or self.tries is None else _ASKED_NOW
-        if never_asked:
-            return "No try of this task has asked for a change."
-        return (
-            "An earlier try of this task may have changed production, and this one could not read"
-            " it: look there."
-        )
+        is_first = self._number == 1
+        if self.tries is None:
+            return "" if is_first else _ASKED_EARLIER
+        if self.tries.journal.never_asked:
+            return "" if is_first else "No try of this task has asked for a change."
+        return _ASKED_NOW if is_first else _ASKED_EARLIER
 
     @property
     def _execution_id(self) -> str:
@@ -305,25 +309,24 @@ class Attempt:
         tries = json.dumps([ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries])
         return str(uuid5(_EXECUTION_IDS, tries))
 
-    def tell(self, **facts: Any) -> None:
-        """Note facts, and push each one to its XCom key at once, so that it is there if the task
-        fails later.
+    def push(self, **xcoms: Any) -> None:
+        """Push each value to its XCom key at once, so that it is there if the task fails later.
 
-        A fact that is None is noted but not pushed: Airflow 3 treats a null XCom as a missing one.
-        A fact that no database takes as it is passes the gate, and the log says so.
+        None is kept for the operator's result but not pushed: Airflow 3 treats a null XCom as a
+        missing one. A value that no database takes as it is passes the gate, and the log says so.
         """
-        for key, value in facts.items():
-            fact = self.facts[key] = storable(value)
-            if fact is None:
+        for key, value in xcoms.items():
+            xcom = self.xcoms[key] = storable(value)
+            if xcom is None:
                 continue
-            if fact != value and json.dumps(fact) != json.dumps(value, default=str):
+            if xcom != value and json.dumps(xcom) != json.dumps(value, default=str):
                 self._operator.log.warning("The XCom %s holds what can be stored of it", key)
-            self._ti.xcom_push(key=key, value=fact)
+            self._ti.xcom_push(key=key, value=xcom)
 
-    def tell_deployment(self, client: TrifactaClient, deployment_id: int, **facts: Any) -> None:
-        """Tell the deployment's id and the address of its page, and other facts."""
+    def push_deployment(self, client: TrifactaClient, deployment_id: int, **xcoms: Any) -> None:
+        """Push the deployment's id, the address of its page, and other XComs. Show the page."""
         url = client.deployment_url(deployment_id)
-        self.tell(deployment_id=deployment_id, **facts, **{DEPLOYMENT_URL_KEY: url})
+        self.push(deployment_id=deployment_id, **xcoms, **{DEPLOYMENT_URL_KEY: url})
         self.show(url)
 
     def show(self, *urls: str) -> None:
@@ -331,7 +334,7 @@ class Attempt:
         for url in urls:
             self._operator.log.info("%s", url)
 
-    def announce_live(self, client: TrifactaClient, deployment_id: int, **facts: Any) -> None:
+    def announce_live(self, client: TrifactaClient, deployment_id: int, **extra: Any) -> None:
         """Add an event to each ``AssetAlias`` among the outlets, because this run made a release
         live.
 
@@ -340,28 +343,31 @@ class Attempt:
 
         :param client: the instance
         :param deployment_id: the deployment; the asset's URI names the instance and the deployment
-        :param facts: the event's extra. None is left out. A list is written as JSON text: Airflow
+        :param extra: the event's extra. None is left out. A list is written as JSON text: Airflow
             3.0 and the first 3.1 fail a task whose event for an alias has a list in its extra
         """
         if AssetAlias is None:
             return
         events = self._context.get("outlet_events")
-        aliases = [
-            outlet for outlet in self._operator.outlets or [] if isinstance(outlet, AssetAlias)
-        ]
+        outlets = self._operator.outlets or []
+        aliases = [outlet for outlet in outlets if isinstance(outlet, AssetAlias)]
         if not aliases or events is None:
             return
         uri = deployment_uri(client.config.base_url, deployment_id)
-        extra = {"deployment_id": deployment_id, **_extra(facts)}
+        event_extra = {"deployment_id": deployment_id, **_event_extra(extra)}
         for alias in aliases:
-            events[alias].add(Asset(uri), extra=extra)
-            self._operator.log.info("Asset event for %s: %s", alias.name, extra)
+            events[alias].add(Asset(uri), extra=event_extra)
+            self._operator.log.info("Asset event for %s: %s", alias.name, event_extra)
 
 
-def _extra(facts: dict[str, Any]) -> dict[str, Any]:
-    def fit(value: Any) -> Any:
+def _event_extra(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of an event's extra as Airflow takes them, without those that are None."""
+    extra: dict[str, Any] = {}
+    for key, value in storable(values).items():
         if isinstance(value, int):
-            return value
-        return shown(value) if isinstance(value, str) else json.dumps(value)
-
-    return {key: fit(value) for key, value in storable(facts).items() if value is not None}
+            extra[key] = value
+        elif isinstance(value, str):
+            extra[key] = shown(value)
+        elif value is not None:
+            extra[key] = json.dumps(value)
+    return extra

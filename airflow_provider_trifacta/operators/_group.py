@@ -346,14 +346,14 @@ class RollbackGroupOperator(_GroupEnd):
             undo = _Undo(self, attempt, session, baseline, tries, steps, patience)
             undone = undo.run()
         client, target = session.client, baseline.active_release_id
-        attempt.tell_deployment(client, baseline.deployment_id)
+        attempt.push_deployment(client, baseline.deployment_id)
         if undone is None:
             self._skip(
                 f"Nothing is rolled back: {_live_words(target)} of {baseline.where} is live, as"
                 " recorded."
             )
         self.log.info("Rolled back release %s of %s", undone.release_id, baseline.where)
-        attempt.tell(
+        attempt.push(
             active_release_id=target,
             rolled_back_release_id=undone.release_id,
             outcome="rolled_back",
@@ -361,11 +361,11 @@ class RollbackGroupOperator(_GroupEnd):
         if target is not None:
             event = {"release_id": target, "package_uuid": undone.restored_package}
             attempt.announce_live(client, baseline.deployment_id, **event)
-        return attempt.facts
+        return attempt.xcoms
 
     def _keep(self, attempt: Attempt, steps: Steps, verdict: Verdict) -> NoReturn:
         """Hand on the proof, and end without a change."""
-        attempt.tell(**{PROVEN_KEY: steps.made_id})
+        attempt.push(**{PROVEN_KEY: steps.made_id})
         self._skip(f"The promotion is kept. {verdict.why}")
 
     def _skip(self, reason: str) -> NoReturn:
@@ -665,10 +665,10 @@ class ConfirmGroupOperator(_GroupEnd):
         self._tell(attempt, status)
         if verdict.kept:
             proven = status.release_id if status.state == "live" else steps.proven_id
-            attempt.tell(**{PROVEN_KEY: proven})
+            attempt.push(**{PROVEN_KEY: proven})
         if status.state == "live" and verdict.green:
             return self._confirm(context, attempt, session, status)
-        attempt.tell(**{DEPLOYMENT_URL_KEY: status.deployment_url})
+        attempt.push(**{DEPLOYMENT_URL_KEY: status.deployment_url})
         if status.deployment_url:
             attempt.show(status.deployment_url)
         again = trouble is not None and (
@@ -733,7 +733,7 @@ class ConfirmGroupOperator(_GroupEnd):
     def _tell(self, attempt: Attempt, status: PromotionStatus) -> None:
         """Log how production stands, and push it for callbacks and tasks after the group."""
         self.log.info("How production stands: %s. %s %s", status.state, status.text, status.advice)
-        attempt.tell(**{STATUS_KEY: status.as_dict()})
+        attempt.push(**{STATUS_KEY: status.as_dict()})
 
     def _confirm(
         self, context: Context, attempt: Attempt, session: _Session, status: PromotionStatus
@@ -750,7 +750,7 @@ class ConfirmGroupOperator(_GroupEnd):
             DEPLOYMENT_URL_KEY: status.deployment_url,
             **self._freight(context, promotion),
         }
-        attempt.tell(**promotion)
+        attempt.push(**promotion)
         known = {
             key: promotion.get(key) for key in ("release_id", "package_uuid", "primary_flow_ids")
         }

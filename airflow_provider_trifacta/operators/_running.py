@@ -155,7 +155,7 @@ class RunningOperator(TrifactaOperator):
             run = self._run(client, found, parameters, expected, tries)
             watch = self._tell(client, attempt, run)
             if not self.wait_for_completion:
-                return {**attempt.facts, "outcome": "started"}
+                return {**attempt.xcoms, "outcome": "started"}
             with (
                 airflow_failures(final=not self._retry_joins, advice=self.advice),
                 job_logs_shown(self._config, lambda: watch.failed),
@@ -203,8 +203,8 @@ class RunningOperator(TrifactaOperator):
         more = (
             {"flow_run_id": flow_runs[0] if len(flow_runs) == 1 else flow_runs} if flow_runs else {}
         )
-        attempt.tell(release_id=run.release_id, job_group_ids=ids, **{JOB_URLS_KEY: urls}, **more)
-        self._facts = attempt.facts
+        attempt.push(release_id=run.release_id, job_group_ids=ids, **{JOB_URLS_KEY: urls}, **more)
+        self._facts = attempt.xcoms
         verb = "joined" if run.joined else "started"
         self.log.info("%s: %s job groups %s", sentence(self._what()), verb, ids)
         attempt.show(*urls)

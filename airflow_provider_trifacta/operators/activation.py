@@ -70,7 +70,7 @@ class ActivateReleaseOperator(TrifactaOperator):
         self.log.info("Will make release %s the live one of its deployment", release_id)
         tries = attempt.begin()
         with self._client() as client:
-            attempt.tell(release_id=release_id)
+            attempt.push(release_id=release_id)
             deployment_id, releases = _read_deployment_of(client, release_id, attempt)
             if baseline:
                 words = f"release {release_id} belongs to deployment {deployment_id}"
@@ -83,7 +83,7 @@ class ActivateReleaseOperator(TrifactaOperator):
                 self.log.info(
                     "Release %s of deployment %s is live already", release_id, deployment_id
                 )
-                attempt.tell(previous_release_id=None, outcome="unchanged")
+                attempt.push(previous_release_id=None, outcome="unchanged")
                 if tries.is_retry:  # an earlier try may have made it live and told Airflow nothing
                     attempt.announce_live(client, deployment_id, **event)
                 return
@@ -100,7 +100,7 @@ class ActivateReleaseOperator(TrifactaOperator):
             self.log.info(
                 "Release %s of deployment %s is live; before: %s", release_id, deployment_id, before
             )
-            attempt.tell(previous_release_id=live, outcome="activated")
+            attempt.push(previous_release_id=live, outcome="activated")
             attempt.announce_live(client, deployment_id, **event)
 
     def _expected(self, baseline: Baseline | None) -> tuple[bool, int | None]:
@@ -146,19 +146,19 @@ class DeactivateReleaseOperator(TrifactaOperator):
         self.log.info("Will make release %s inactive, so that it is not live", release_id)
         tries = attempt.begin()
         with self._client() as client:
-            attempt.tell(release_id=release_id)
+            attempt.push(release_id=release_id)
             deployment_id, releases = _read_deployment_of(client, release_id, attempt)
             if releases.live_id != release_id:
                 refuse_earlier_overlap(releases, None, tries)
                 self.log.info("Release %s of deployment %s is not live", release_id, deployment_id)
-                attempt.tell(outcome="unchanged")
+                attempt.push(outcome="unchanged")
                 return
             after = set_live(client, deployment_id, None, releases, shows=release_id, tries=tries)
             refuse_overlap(after, after.made_since(releases))
         self.log.info(
             "Release %s is inactive; deployment %s has no live release", release_id, deployment_id
         )
-        attempt.tell(outcome="deactivated")
+        attempt.push(outcome="deactivated")
 
 
 def _read_deployment_of(
@@ -174,8 +174,8 @@ def _read_deployment_of(
     def read(reader: TrifactaClient) -> tuple[Release, list[Release]]:
         release = reader.releases.get(release_id)
         known = release.deployment_id
-        if known and "deployment_id" not in attempt.facts:
-            attempt.tell_deployment(client, known)
+        if known and "deployment_id" not in attempt.xcoms:
+            attempt.push_deployment(client, known)
         if not known or release.deleted:
             return release, [release]
         return release, reader.releases.list(known, until=down_to(release_id))
@@ -243,7 +243,7 @@ class ConfirmPromotionOperator(TrifactaOperator):
             "Will check that release %s of deployment %s is live", release_id, deployment_id
         )
         with self._client() as client:
-            attempt.tell(
+            attempt.push(
                 **{**self.promotion, DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)}
             )
             # A list that does not show the release is out of date.

@@ -50,10 +50,10 @@ class GetDeploymentOperator(DeploymentOperator):
         self.log.info("Will record which release of %s is live", str(target))
         with self._client() as client:
             deployment_id = target.find(client)
-            attempt.tell_deployment(client, deployment_id)
+            attempt.push_deployment(client, deployment_id)
             # Read by itself too, because a deployment that does not exist also has no releases.
             deployment = client.deployments.get(deployment_id)
-            attempt.tell(**{NAME_KEY: deployment.name})
+            attempt.push(**{NAME_KEY: deployment.name})
             baseline = replace(
                 Baseline.read(client, deployment_id), deployment_name=deployment.name
             )
@@ -99,7 +99,7 @@ class CreateDeploymentOperator(TrifactaOperator):
         tries = attempt.begin()
         with self._client() as client:
             deployment, outcome = create_once(client, name, tries=tries)
-            attempt.tell_deployment(client, deployment.id, outcome=outcome)
+            attempt.push_deployment(client, deployment.id, outcome=outcome)
         self.log.info("%s %s", called("Deployment", deployment.id, deployment.name), outcome)
 
 
@@ -179,7 +179,7 @@ class RollbackDeploymentOperator(TrifactaOperator):
         self.log.info("Will roll %s back to %s being live, if necessary", baseline.where, recorded)
         tries = attempt.begin()
         with self._client() as client:
-            attempt.tell_deployment(client, deployment_id)
+            attempt.push_deployment(client, deployment_id)
 
             def go_back(tries: Tries) -> Undone | None:
                 return roll_back(
@@ -205,7 +205,7 @@ class RollbackDeploymentOperator(TrifactaOperator):
                 baseline.where,
                 rolled_back or "nothing",
             )
-            attempt.tell(
+            attempt.push(
                 active_release_id=target,
                 rolled_back_release_id=rolled_back,
                 outcome="rolled_back" if undone else "unchanged",

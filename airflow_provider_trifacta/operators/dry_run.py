@@ -100,11 +100,11 @@ class DryRunReleaseOperator(PackageOperator):
         client = self._client()
         with client, self.open_package(client) as package:
             deployment_id = target.find(client)
-            attempt.tell_deployment(client, deployment_id, package_uuid=package.info.uuid)
+            attempt.push_deployment(client, deployment_id, package_uuid=package.info.uuid)
             scene = Scene.read(client, deployment_id)
             comparison = self._comparison(client, package, scene)
             report = dry_run(client, deployment_id, package, scene=scene, comparison=comparison)
-        attempt.tell(report=report.as_dict(), report_text=report.as_text())
+        attempt.push(report=report.as_dict(), report_text=report.as_text())
         self.show_report(report)
         self.log.info(
             "Tried package %s on %s: %s problems, %s warnings. The live release did not change",

@@ -89,7 +89,7 @@ class SetImportRulesOperator(PackageOperator):
             if "object" in wanted:
                 wanted["object"] = self._resolve(client, wanted["object"])
             deployment_id = target.find(client)
-            attempt.tell_deployment(client, deployment_id)
+            attempt.push_deployment(client, deployment_id)
             # Versions before the parts noted both lists as one request.
             as_one = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
             noted_as_one = tries.journal.entry(**as_one)
@@ -113,15 +113,15 @@ class SetImportRulesOperator(PackageOperator):
                 lambda: f"The {done[0]} rules were set before." if done else "", also=True
             ):
                 for one in pending:
-                    one.set(attempt.tell, states)
+                    one.set(attempt.push, states)
                     done.append(one.kind)
-        attempt.tell(outcome="changed" if pending else "unchanged")
+        attempt.push(outcome="changed" if pending else "unchanged")
         self.log.info(
             "The import rules of %s are %s. They apply to later imports, not to the live release",
             target.found(deployment_id),
-            attempt.facts["outcome"],
+            attempt.xcoms["outcome"],
         )
-        return {"replaced_object_rules": None, "replaced_value_rules": None, **attempt.facts}
+        return {"replaced_object_rules": None, "replaced_value_rules": None, **attempt.xcoms}
 
     def _resolve(self, client: TrifactaClient, rules: list[Rule]) -> list[Rule]:
         exported, local = [], []

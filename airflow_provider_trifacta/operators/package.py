@@ -126,7 +126,7 @@ class ExportFlowPackageOperator(TrifactaOperator):
             info.uuid,
             listed(map(quoted, info.flow_names)) or "none",
         )
-        attempt.tell(
+        attempt.push(
             path=path,
             size=package.size,
             sha256=digest,
@@ -206,7 +206,7 @@ class ImportFlowPackageOperator(PackageReader):
         client = self._client()
         with client, self.open_package(client) as package:
             self.describe(package)
-            attempt.tell(package_uuid=package.info.uuid)
+            attempt.push(package_uuid=package.info.uuid)
             mappings = Mappings.resolve(
                 client, package, self.connections, self.environment_parameters
             )
@@ -219,12 +219,12 @@ class ImportFlowPackageOperator(PackageReader):
             self._finish(client, attempt, outcome, made)
         # A try that joins an earlier import makes no report.
         reported = ("report", "report_text")
-        return {key: fact for key, fact in attempt.facts.items() if key not in reported}
+        return {key: fact for key, fact in attempt.xcoms.items() if key not in reported}
 
     def _try(self, importer: WorkspaceImporter, attempt: Attempt) -> None:
         """Try the import, tell what it will read and write, and refuse it if it has problems."""
         report = importer.dry_run()
-        attempt.tell(report=report.as_dict(), report_text=report.as_text())
+        attempt.push(report=report.as_dict(), report_text=report.as_text())
         self.show_report(report)
         refuse_problems(report, "log")
 
@@ -232,7 +232,7 @@ class ImportFlowPackageOperator(PackageReader):
         self, client: TrifactaClient, attempt: Attempt, outcome: str, made: FlowImport
     ) -> None:
         ids = [flow["id"] for flow in made.flows]
-        attempt.tell(
+        attempt.push(
             flow_ids=ids,
             primary_flow_ids=made.primary_flow_ids,
             flows=made.flows,
@@ -240,9 +240,9 @@ class ImportFlowPackageOperator(PackageReader):
             outcome=outcome,
         )
         named = listed(f"{flow['id']} ({quoted(flow['name'])})" for flow in made.flows)
-        attempt.show(*attempt.facts["flow_urls"])
+        attempt.show(*attempt.xcoms["flow_urls"])
         self.log.info(
-            "Package %s is imported (%s) as flows %s", attempt.facts["package_uuid"], outcome, named
+            "Package %s is imported (%s) as flows %s", attempt.xcoms["package_uuid"], outcome, named
         )
         if made.dropped:
             raise DroppedObjectsError(

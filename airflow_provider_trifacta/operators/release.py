@@ -128,12 +128,12 @@ class CreateReleaseOperator(PackageOperator):
         client = self._client()
         with client, self.open_package(client) as package:
             self.describe(package)
-            attempt.tell(package_uuid=package.info.uuid)
+            attempt.push(package_uuid=package.info.uuid)
             deployment_id = target.find(client)
             if baseline:
                 words = f"deployment {quoted(target.deployment_name)} is {deployment_id}"
                 baseline.refuse_other(deployment_id, words)
-            attempt.tell_deployment(client, deployment_id)
+            attempt.push_deployment(client, deployment_id)
             before_upload = (
                 partial(self._try_out, client, deployment_id, package)
                 if self.dry_run_first
@@ -168,13 +168,13 @@ class CreateReleaseOperator(PackageOperator):
     ) -> None:
         """Tell what was promoted, and fail if another import may have replaced it."""
         release, imported = promotion.release, promotion.imported
-        attempt.tell(
+        attempt.push(
             flows=imported.flows if imported else None,
             previous_release_id=promotion.previous_release_id,
             import_rule_changes=imported.rule_changes if imported else None,
             outcome=promotion.outcome,
         )
-        deployment_id = attempt.facts["deployment_id"]
+        deployment_id = attempt.xcoms["deployment_id"]
         # A try before this one may have made it live and told Airflow nothing.
         made_live = promotion.outcome != "reused" or not is_first_try
         if self.activate and made_live and release.active:
@@ -182,8 +182,8 @@ class CreateReleaseOperator(PackageOperator):
                 client,
                 deployment_id,
                 release_id=release.id,
-                package_uuid=attempt.facts["package_uuid"],
-                primary_flow_ids=attempt.facts["primary_flow_ids"],
+                package_uuid=attempt.xcoms["package_uuid"],
+                primary_flow_ids=attempt.xcoms["primary_flow_ids"],
             )
         if imported and imported.dropped:
             self._report_dropped_objects(imported)
@@ -256,4 +256,4 @@ def _tell_release(attempt: Attempt, release_id: int, primary_flow_ids: list[int]
     """Push which release it is before anything can fail: a rollback, a run or a person needs it
     then.
     """
-    attempt.tell(release_id=release_id, primary_flow_ids=primary_flow_ids)
+    attempt.push(release_id=release_id, primary_flow_ids=primary_flow_ids)

@@ -96,7 +96,7 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
 
     def _find(self, client: TrifactaClient, checked: Target, attempt: Attempt) -> int:
         deployment_id = checked.find(client)
-        attempt.tell_deployment(client, deployment_id)
+        attempt.push_deployment(client, deployment_id)
         return deployment_id
 
     def _run(
@@ -163,7 +163,7 @@ class RunFlowOperator(RunningOperator):
         self, client: TrifactaClient, checked: list[int] | str, attempt: Attempt
     ) -> list[int]:
         ids = [client.flows.by_name(checked).id] if isinstance(checked, str) else checked
-        attempt.tell(flow_ids=ids)
+        attempt.push(flow_ids=ids)
         return ids
 
     def _run(
@@ -286,7 +286,7 @@ class RunJobGroupOperator(RunningOperator):
         if isinstance(checked, tuple):
             flow, recipe = checked
             checked = client.flows.recipe_by_name(client.flows.by_name(flow).id, recipe).id
-        attempt.tell(recipe_id=checked)
+        attempt.push(recipe_id=checked)
         return checked
 
     def _run(

@@ -14,12 +14,12 @@ from ..client.texts import parse_ids, shown
 from ..hooks.trifacta import TrifactaHook
 from ..links import JOB_URLS_KEY, TrifactaJobLink
 from ..waits import JobGroupsWatch
-from ._watching import WatchSensor
+from ._watch_sensor import WatchSensor
 
 if TYPE_CHECKING:
     from .._compat import Context
     from ..client import ClientConfig, TrifactaClient
-    from ..triggers._watching import WatchTrigger
+    from ..triggers._watch_trigger import WatchTrigger
 
 
 class JobGroupSensor(WatchSensor[JobGroupsWatch]):

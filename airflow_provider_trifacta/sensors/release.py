@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from ..client.texts import parse_id
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..waits import ReleaseWatch
-from ._watching import WatchSensor
+from ._watch_sensor import WatchSensor
 
 if TYPE_CHECKING:
     from .._compat import Context
     from ..client import TrifactaClient
-    from ..triggers._watching import WatchTrigger
+    from ..triggers._watch_trigger import WatchTrigger
 
 
 class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):

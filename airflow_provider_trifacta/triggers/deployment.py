@@ -31,7 +31,7 @@ from ..client.texts import parse_id
 from ..hooks.trifacta import TrifactaHook
 from ..waits import LiveReleaseWatch, seconds
 from ._polling import Poll
-from ._watching import Polls, sharing_key
+from ._watch_trigger import Polls, sharing_key
 
 log = logger(__name__)
 

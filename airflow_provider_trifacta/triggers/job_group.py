@@ -12,7 +12,7 @@ from typing import Any
 from ..client.texts import parse_ids
 from ..hooks.trifacta import TrifactaHook
 from ..waits import JobGroupsWatch, cancel_job_groups
-from ._watching import WatchTrigger
+from ._watch_trigger import WatchTrigger
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

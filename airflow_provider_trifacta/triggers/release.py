@@ -7,7 +7,7 @@ from typing import Any
 
 from ..client.texts import parse_id
 from ..waits import NewestReleases, Read, ReleaseWatch
-from ._watching import WatchTrigger
+from ._watch_trigger import WatchTrigger
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -200,9 +200,9 @@ MUTANTS = [
         "After the first of two lists of rules, a refusal says that nothing was changed and takes"
         " the note back",
         "operators/import_rules.py",
-        "                    one.set(attempt.tell, states)\n",
+        "                    one.set(attempt.push, states)\n",
         "                    try:\n"
-        "                        one.set(attempt.tell, states)\n"
+        "                        one.set(attempt.push, states)\n"
         "                    except errors.TrifactaError as error:\n"
         "                        error.standing = 'Nothing was changed.'\n"
         "                        tries.journal.part('object').withdraw()\n"
@@ -338,8 +338,8 @@ MUTANTS = [
     Mutant(
         "A foreign word ends a task: an XCom is pushed as it is",
         "operators/_base.py",
-        "            fact = self.facts[key] = storable(value)\n",
-        "            fact = self.facts[key] = value\n",
+        "            xcom = self.xcoms[key] = storable(value)\n",
+        "            xcom = self.xcoms[key] = value\n",
         ("tests/foreign_words/test_media.py", "-k", "ends_no_task"),
     ),
     Mutant(

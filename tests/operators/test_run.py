@@ -371,14 +371,14 @@ def test_an_execution_timeout_in_the_request_is_not_retried(run, monkeypatch):
 
 
 def test_what_airflow_fails_in_after_the_start_is_not_retried(run, posts, monkeypatch):
-    tell = Attempt.tell
+    push = Attempt.push
 
-    def without_an_answer(self, **facts):
-        if "job_group_ids" in facts:
+    def without_an_answer(self, **xcoms):
+        if "job_group_ids" in xcoms:
             raise RuntimeError("the API server is gone")
-        tell(self, **facts)
+        push(self, **xcoms)
 
-    monkeypatch.setattr(Attempt, "tell", without_an_answer)
+    monkeypatch.setattr(Attempt, "push", without_an_answer)
     with pytest.raises(
         AirflowFailException, match=r"RuntimeError after .* is gone\. .*may still be running"
     ):
@@ -387,7 +387,7 @@ def test_what_airflow_fails_in_after_the_start_is_not_retried(run, posts, monkey
 
 
 def test_what_airflow_fails_in_before_the_start_is_retried(run, posts, monkeypatch):
-    monkeypatch.setattr(Attempt, "tell", lambda _self, **_facts: 1 / 0)
+    monkeypatch.setattr(Attempt, "push", lambda _self, **_xcoms: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run()
     assert posts() == []

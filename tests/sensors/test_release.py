@@ -17,7 +17,7 @@ from airflow_provider_trifacta._compat import (
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.sensors import _watching
+from airflow_provider_trifacta.sensors import _watch_sensor
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 from airflow_provider_trifacta.waits import watch
 
@@ -410,7 +410,7 @@ def test_a_401_that_may_be_of_a_gateway_ends_the_third_poll(
     execute, scripted, use_connection, time, mode, monkeypatch
 ):
     """In reschedule mode too, where each look would begin to count again."""
-    monkeypatch.setattr(_watching, "time", time)
+    monkeypatch.setattr(_watch_sensor, "time", time)
     server = scripted(lambda _: (401, {}, b"Unauthorized"))
     use_connection(server.url)
     with pytest.raises(AirflowFailException, check=lambda error: error.__cause__.status == 401):
@@ -425,7 +425,7 @@ def test_a_401_that_may_be_of_a_gateway_ends_the_third_poll(
 def test_a_rescheduled_sensor_waits_only_for_the_credentials(
     execute, scripted, use_connection, time, then, monkeypatch
 ):
-    monkeypatch.setattr(_watching, "time", time)
+    monkeypatch.setattr(_watch_sensor, "time", time)
     answers = [(401, {}, b"Unauthorized")]
     server = scripted(lambda _: answers.pop() if answers else then)
     use_connection(server.url)

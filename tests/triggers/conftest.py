@@ -5,8 +5,7 @@ from concurrent.futures import Executor, Future
 
 import pytest
 
-from airflow_provider_trifacta.triggers import _polling
-from airflow_provider_trifacta.triggers import _watching as watching
+from airflow_provider_trifacta.triggers import _polling, _watch_trigger
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -54,7 +53,7 @@ def virtual(monkeypatch):
     """Return a function that runs a coroutine in virtual time, without threads: what takes hours is
     over at once."""
     monkeypatch.setattr(_polling, "ThreadPoolExecutor", InlineExecutor)
-    monkeypatch.setattr(watching, "sync_to_async", inline)
+    monkeypatch.setattr(_watch_trigger, "sync_to_async", inline)
 
     def run(coroutine):
         loop = VirtualLoop()
@@ -70,4 +69,4 @@ def virtual(monkeypatch):
 @pytest.fixture(autouse=True)
 def nothing_is_left():
     yield
-    assert watching.instances == {}
+    assert _watch_trigger.instances == {}

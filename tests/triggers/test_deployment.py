@@ -18,7 +18,7 @@ from airflow_provider_trifacta._compat import KEEPS_STATE
 from airflow_provider_trifacta.client.errors import InvalidInputError
 from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
-from airflow_provider_trifacta.triggers import _watching as watching
+from airflow_provider_trifacta.triggers import _watch_trigger
 from airflow_provider_trifacta.triggers.release import ReleaseActiveTrigger
 
 pytestmark = [pytest.mark.every_airflow]
@@ -426,8 +426,8 @@ def test_it_shares_its_looks_with_the_waits(triggerer, release_of):
             )
             ends = asyncio.create_task(anext(wait.run()))
             await running.looks_again()
-            assert len(watching.instances) == 1
-            assert next(iter(watching.instances.values())).users == 2
+            assert len(_watch_trigger.instances) == 1
+            assert next(iter(_watch_trigger.instances.values())).users == 2
             ends.cancel()
             await asyncio.wait([ends])
 

@@ -20,7 +20,7 @@ from fuzz.odd import JSON
 from fuzz.works import LONGEST, LONGEST_ERROR, MOST_MEMORY, OPTIONS, Site
 from trifacta_emulator import Emulator
 
-from airflow_provider_trifacta.triggers import _watching as watching
+from airflow_provider_trifacta.triggers import _watch_trigger
 from airflow_provider_trifacta.triggers.job_group import JobGroupTrigger
 from airflow_provider_trifacta.triggers.release import ReleaseActiveTrigger
 
@@ -90,7 +90,7 @@ def events_of(virtual):
             return [event.payload async for event in trigger.run()]
 
         found = virtual(asyncio.wait_for(collect(), 24 * 3600))
-        assert watching.instances == {}
+        assert _watch_trigger.instances == {}
         return found
 
     return run

@@ -10,7 +10,7 @@ import time
 import pytest
 from trifacta_emulator import Emulator, EmulatorOptions, RunOutcome, read_package
 
-from airflow_provider_trifacta.triggers import _watching as watching
+from airflow_provider_trifacta.triggers import _watch_trigger
 from airflow_provider_trifacta.triggers.job_group import JobGroupTrigger
 
 pytestmark = pytest.mark.every_airflow
@@ -153,7 +153,7 @@ def test_a_kill_cancels_the_jobs_where_that_is_wanted(
         poke_interval=interval,
         deadline=4_000_000_000.0,
     )
-    monkeypatch.setattr(watching.random, "random", lambda: 0.0)
+    monkeypatch.setattr(_watch_trigger.random, "random", lambda: 0.0)
     after = (lambda: True) if moment == "at once" else lambda: len(slow.calls) >= 2
     assert kill(trigger, message, after=after) == message, "the message is what Airflow goes by"
     wait_until(lambda: not canceled or all_canceled(slow, endless))
@@ -205,7 +205,7 @@ def test_a_canceled_wait_cancels_nothing(prod):
     asyncio.run(asyncio.wait_for(start_and_cancel(), 60))
     assert {call.method for call in prod.calls} == {"GET"}
     assert prod.store.job_group(endless).canceled_at is None
-    assert watching.instances == {}
+    assert _watch_trigger.instances == {}
 
 
 def test_many_waits_share_the_list_of_job_groups(prod):

@@ -14,9 +14,9 @@ import pytest
 
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import AuthenticationError, RateLimitError, ServerError
-from airflow_provider_trifacta.triggers import _watching
+from airflow_provider_trifacta.triggers import _watch_trigger
 from airflow_provider_trifacta.triggers._polling import LIST_FROM, STATUS_EVERY, THREADS, Poll
-from airflow_provider_trifacta.triggers._watching import Lease, sharing_key
+from airflow_provider_trifacta.triggers._watch_trigger import Lease, sharing_key
 from airflow_provider_trifacta.waits import JobGroupStatus, NewestJobGroups, Read
 
 pytestmark = pytest.mark.every_airflow
@@ -117,7 +117,7 @@ def test_a_wait_moves_with_its_credentials():
         assert first.users == 1
     lease.close()
     lease.close()
-    assert _watching.instances == {}
+    assert _watch_trigger.instances == {}
 
 
 def test_equal_reads_within_an_interval_are_one_request(virtual, asked):

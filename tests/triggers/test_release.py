@@ -15,7 +15,7 @@ from airflow_provider_trifacta._compat import AirflowNotFoundException
 from airflow_provider_trifacta.client.limits import ROW
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.triggers import _watching as module
+from airflow_provider_trifacta.triggers import _watch_trigger
 from airflow_provider_trifacta.triggers.release import ReleaseActiveTrigger
 from airflow_provider_trifacta.waits import NewestReleases
 
@@ -52,7 +52,7 @@ def run(trigger):
         return [event.payload async for event in trigger.run()]
 
     found = asyncio.run(asyncio.wait_for(events(), 60))
-    assert module.instances == {}
+    assert _watch_trigger.instances == {}
     return [json.loads(json.dumps(event)) for event in found]
 
 
@@ -75,7 +75,9 @@ def test_it_is_rebuilt_equal():
 
 
 def test_making_one_looks_up_nothing(monkeypatch):
-    monkeypatch.setattr(module.TrifactaHook, "get_connection", lambda *_: pytest.fail("looked up"))
+    monkeypatch.setattr(
+        _watch_trigger.TrifactaHook, "get_connection", lambda *_: pytest.fail("looked up")
+    )
     ReleaseActiveTrigger(**KEYWORDS)
 
 
@@ -202,7 +204,7 @@ def at(monkeypatch):
         return ask(read, client)
 
     monkeypatch.setattr(NewestReleases, "__call__", note)
-    monkeypatch.setattr(module.random, "random", lambda: 0.25)
+    monkeypatch.setattr(_watch_trigger.random, "random", lambda: 0.25)
     return times
 
 
@@ -214,7 +216,7 @@ def wait_for_hours(virtual, monkeypatch):
         async def events():
             # The wall clock moves with the loop.
             loop = asyncio.get_running_loop()
-            monkeypatch.setattr(module.time, "time", loop.time)
+            monkeypatch.setattr(_watch_trigger.time, "time", loop.time)
             trigger = rebuilt(
                 ReleaseActiveTrigger(**{**KEYWORDS, "poke_interval": 10.0, **keywords})
             )
@@ -341,7 +343,7 @@ def test_waits_on_a_deployment_share_its_list(
 
     async def scenario():
         loop = asyncio.get_running_loop()
-        monkeypatch.setattr(module.time, "time", loop.time)
+        monkeypatch.setattr(_watch_trigger.time, "time", loop.time)
         triggers = [
             ReleaseActiveTrigger(
                 **{
@@ -461,5 +463,5 @@ def test_being_cancelled_is_silent_and_harmless(release_id, client, emulator):
         return events
 
     assert asyncio.run(scenario()) == []
-    assert module.instances == {}
+    assert _watch_trigger.instances == {}
     assert {call.method for call in emulator.calls[before:]} == {"GET"}

@@ -27,7 +27,7 @@ from ..waits.watch import MOST_REFUSALS
 if TYPE_CHECKING:
     from .._compat import Context
     from ..client import TrifactaClient
-    from ..triggers._watching import WatchTrigger
+    from ..triggers._watch_trigger import WatchTrigger
 
 W = TypeVar("W", bound=Watch)
 
