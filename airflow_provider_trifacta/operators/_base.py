@@ -5,7 +5,7 @@ tries noted.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -358,6 +358,15 @@ class Attempt:
         for alias in aliases:
             events[alias].add(Asset(uri), extra=event_extra)
             self._operator.log.info("Asset event for %s: %s", alias.name, event_extra)
+
+
+def announced(promotion: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the event of a promotion says of it.
+
+    :param promotion: the dict of :class:`.CreateReleaseOperator`
+    """
+    keys = ("release_id", "package_uuid", "primary_flow_ids")
+    return {key: promotion.get(key) for key in keys}
 
 
 def _event_extra(values: dict[str, Any]) -> dict[str, Any]:

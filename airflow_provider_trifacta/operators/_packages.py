@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ..promotion.gate import DryRunReport
 
 
+_MEBIBYTE = 2**20
+
+
 def open_from(path: Any, client: TrifactaClient) -> FlowPackage:
     """Open a package of a path or a URL. The client only gives the size limit for a copy.
 
@@ -26,8 +29,10 @@ def open_from(path: Any, client: TrifactaClient) -> FlowPackage:
     :raises PackageError: see :func:`~airflow_provider_trifacta.packages.flow_package.open_package`
     :raises SourceError: the storage cannot be read
     """
-    is_url = ":/" in str(path)  # a local path may hold that too, and open_source knows it
-    return open_source(path, client.config.max_package_size) if is_url else open_package(path)
+    # A local path may hold that too, and open_source knows it.
+    if ":/" in str(path):
+        return open_source(path, client.config.max_package_size)
+    return open_package(path)
 
 
 class PackageReader(TrifactaOperator):
@@ -53,30 +58,30 @@ class PackageReader(TrifactaOperator):
         self._with_uuid = package_uuid is not NOT_GIVEN
 
     def open_package(self, client: TrifactaClient) -> FlowPackage:
-        """Open the package. The client only gives the size limit for a copy; this sends no request.
+        """Open the package. This sends no request: the client only gives the size limit of a copy.
 
         :raises WrongPackageError: the package has another uuid than ``package_uuid``
         :raises PackageError: see
             :func:`~airflow_provider_trifacta.packages.flow_package.open_package`
         :raises SourceError: the storage cannot be read; a retry may succeed
         """
-        path, uuid = self.package_path, self.package_uuid
+        path = self.package_path
+        expected_uuid = self.package_uuid
         package = open_from(path, client)
-        if not self._with_uuid or package.info.uuid == canonical_uuid(str(uuid)):
+        if not self._with_uuid or package.info.uuid == canonical_uuid(str(expected_uuid)):
             return package
         with package:
             raise WrongPackageError(
-                f"{shown(path)} holds the package {shown(package.info.uuid)} and not {shown(uuid)}."
-                " Another task or run"
-                " wrote to the same path, or an XCom was empty. Nothing was sent. Give each flow"
-                " and run a path of its own."
+                f"{shown(path)} holds the package {shown(package.info.uuid)} and not"
+                f" {shown(expected_uuid)}. Another task or run wrote to the same path, or an XCom"
+                " was empty. Nothing was sent. Give each flow and run a path of its own."
             )
 
     def describe(self, package: FlowPackage) -> None:
         """Log what the package is."""
         info = package.info
-        connections = [connection.name for connection in info.connections]
-        flows = [flow.name for flow in info.flows if flow.name is not None]
+        flows = [quoted(flow.name) for flow in info.flows if flow.name is not None]
+        connections = [quoted(connection.name) for connection in info.connections]
         self.log.info(
             "Package %s: %s bytes, uuid %s, exported %s by product version %s, flows %s,"
             " connections %s",
@@ -85,20 +90,24 @@ class PackageReader(TrifactaOperator):
             info.uuid,
             info.exported_at,
             shown(info.product_version),
-            listed(map(quoted, flows)) or "none",
-            listed(map(quoted, connections)) or "none",
+            listed(flows) or "none",
+            listed(connections) or "none",
         )
 
     def show_report(self, report: DryRunReport) -> None:
         """Log the report of a dry run line by line."""
-        for line in filter(None, report.as_text().splitlines()):
-            self.log.info("%s", line)
+        for line in report.as_text().splitlines():
+            if line:
+                self.log.info("%s", line)
 
     def progress(self, sent: int, size: int, seconds: float) -> None:
         """Log how much of an upload is sent."""
-        share, mib = 100 * sent / size, 2**20
         self.log.info(
-            "Sent %.0f of %.0f MiB (%.0f %%) in %.0f s", sent / mib, size / mib, share, seconds
+            "Sent %.0f of %.0f MiB (%.0f %%) in %.0f s",
+            sent / _MEBIBYTE,
+            size / _MEBIBYTE,
+            100 * sent / size,
+            seconds,
         )
 
 

@@ -5,7 +5,7 @@ counts.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..client.errors import PermissionDeniedError, TrifactaError, UnexpectedResponseError
@@ -49,22 +49,23 @@ def read_production(
         of date
     :raises TrifactaError: it could not be read
     """
-    ids = frozenset(expected)
-    lowest = min(ids, default=None)
+    release_ids = frozenset(expected)
+    must_list = _MustList(release_ids, not_live, down_to_id=min(release_ids, default=None))
     try:
-        now = _look(client, deployment_id, ids, lowest, not_live, seconds=0)
-        deleted = frozenset(one for one in ids if one not in now and is_deleted(client, one))
-        if not _counts(now, ids - deleted, not_live):
-            now = _look(
-                client, deployment_id, ids - deleted, lowest, not_live, seconds=VERIFY_TIMEOUT
-            )
+        now = must_list.read(client, deployment_id, seconds=0)
+        deleted = frozenset(
+            release_id for release_id in must_list.missing(now) if is_deleted(client, release_id)
+        )
+        must_list = replace(must_list, release_ids=release_ids - deleted)
+        if not must_list.fits(now):
+            now = must_list.read(client, deployment_id, seconds=VERIFY_TIMEOUT)
     except TrifactaError as error:
         if refusal_of_id(error) and is_gone(client, deployment_id):
             return Production(None, deployment_gone=True)
         raise
     if not now.releases and is_gone(client, deployment_id):
         return Production(None, deployment_gone=True)
-    missing = sorted(one for one in ids - deleted if one not in now)
+    missing = must_list.missing(now)
     if missing:
         raise now.error(
             UnexpectedResponseError,
@@ -75,23 +76,34 @@ def read_production(
     return Production(now, deleted=deleted)
 
 
-def _look(
-    client: TrifactaClient,
-    deployment_id: int,
-    ids: frozenset[int],
-    lowest: int | None,
-    not_live: int | None,
-    *,
-    seconds: float,
-) -> Standing:
-    def counts(now: Standing) -> bool:
-        return _counts(now, ids, not_live)
+@dataclass(frozen=True)
+class _MustList:
+    """What a list of releases must show, else it is out of date.
 
-    return Standing.read(client, deployment_id, counts, down_to_id=lowest, seconds=seconds)
+    :param release_ids: the releases that must be listed
+    :param not_live: the release that must not be live
+    :param down_to_id: how far down it is read
+    """
 
+    release_ids: frozenset[int]
+    not_live: int | None
+    down_to_id: int | None
 
-def _counts(now: Standing, ids: frozenset[int], not_live: int | None) -> bool:
-    return all(one in now for one in ids) and (not_live is None or now.live_id != not_live)
+    def missing(self, now: Standing) -> list[int]:
+        """Return the releases that the list does not show, the oldest first."""
+        return sorted(release_id for release_id in self.release_ids if release_id not in now)
+
+    def fits(self, now: Standing) -> bool:
+        """Tell whether the list counts."""
+        if self.not_live is not None and now.live_id == self.not_live:
+            return False
+        return not self.missing(now)
+
+    def read(self, client: TrifactaClient, deployment_id: int, *, seconds: float) -> Standing:
+        """Read the list until it counts, or the time is over."""
+        return Standing.read(
+            client, deployment_id, self.fits, down_to_id=self.down_to_id, seconds=seconds
+        )
 
 
 def is_gone(client: TrifactaClient, deployment_id: int) -> bool:
@@ -120,7 +132,7 @@ def is_deleted(client: TrifactaClient, release_id: int) -> bool:
     try:
         return client.releases.get(release_id).deleted
     except PermissionDeniedError:
-        # some servers answer 403 for an id that does not exist, and its list does not show it
+        # Some servers answer 403 for an id that does not exist, and its list does not show it.
         return True
     except TrifactaError as error:
         if refusal_of_id(error) is None:

@@ -11,7 +11,7 @@ from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
 from ..promotion.standing import READ_PATIENCE, Standing, down_to, look
 from ..promotion.switch import refuse_earlier_overlap, refuse_overlap, set_live
-from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_or_none
+from ._base import NOT_GIVEN, Attempt, TrifactaOperator, announced, given_or_none
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -71,15 +71,16 @@ class ActivateReleaseOperator(TrifactaOperator):
         tries = attempt.begin()
         with self._client() as client:
             attempt.push(release_id=release_id)
-            deployment_id, releases = _read_deployment_of(client, release_id, attempt)
+            standing = _read_deployment_of(client, release_id, attempt)
+            deployment_id = standing.deployment_id
             if baseline:
                 words = f"release {release_id} belongs to deployment {deployment_id}"
                 baseline.refuse_other(deployment_id, words, release_id=release_id)
-            live = releases.live_id
-            made_of = next((one.package_uuid for one in releases if one.id == release_id), None)
-            event = {"release_id": release_id, "package_uuid": made_of}
-            if live == release_id:
-                refuse_earlier_overlap(releases, release_id, tries)
+            live_id = standing.live_id
+            package_uuid = _package_uuid_of(standing, release_id)
+            event = {"release_id": release_id, "package_uuid": package_uuid}
+            if live_id == release_id:
+                refuse_earlier_overlap(standing, release_id, tries)
                 self.log.info(
                     "Release %s of deployment %s is live already", release_id, deployment_id
                 )
@@ -87,20 +88,22 @@ class ActivateReleaseOperator(TrifactaOperator):
                 if tries.is_retry:  # an earlier try may have made it live and told Airflow nothing
                     attempt.announce_live(client, deployment_id, **event)
                 return
-            if guarded and live != expected:
+            if guarded and live_id != expected:
                 raise errors.UnexpectedLiveReleaseError(
-                    f"Release {live or 'none'} of deployment {deployment_id} is live, not the"
+                    f"Release {live_id or 'none'} of deployment {deployment_id} is live, not the"
                     f" expected {expected or 'none'}. Nothing was written. If release {release_id}"
                     " should be live, activate it with the live release as the expected one.",
-                    **releases.about(release_id),
+                    **standing.about(release_id),
                 )
-            after = set_live(client, deployment_id, release_id, releases, tries=tries)
-            refuse_overlap(after, after.made_since(releases))
-            before = live or "none"
+            after = set_live(client, deployment_id, release_id, standing, tries=tries)
+            refuse_overlap(after, after.made_since(standing))
             self.log.info(
-                "Release %s of deployment %s is live; before: %s", release_id, deployment_id, before
+                "Release %s of deployment %s is live; before: %s",
+                release_id,
+                deployment_id,
+                live_id or "none",
             )
-            attempt.push(previous_release_id=live, outcome="activated")
+            attempt.push(previous_release_id=live_id, outcome="activated")
             attempt.announce_live(client, deployment_id, **event)
 
     def _expected(self, baseline: Baseline | None) -> tuple[bool, int | None]:
@@ -111,10 +114,18 @@ class ActivateReleaseOperator(TrifactaOperator):
             )
         if baseline:
             return True, baseline.active_release_id
-        value = self.expected_active_release_id
-        if not self._with_expected or value is None:
-            return self._with_expected, None
-        return True, parse_id(value, "expected_active_release_id")
+        if not self._with_expected:
+            return False, None
+        if self.expected_active_release_id is None:
+            return True, None
+        return True, parse_id(self.expected_active_release_id, "expected_active_release_id")
+
+
+def _package_uuid_of(standing: Standing, release_id: int) -> str | None:
+    for release in standing:
+        if release.id == release_id:
+            return release.package_uuid
+    return None
 
 
 class DeactivateReleaseOperator(TrifactaOperator):
@@ -147,25 +158,23 @@ class DeactivateReleaseOperator(TrifactaOperator):
         tries = attempt.begin()
         with self._client() as client:
             attempt.push(release_id=release_id)
-            deployment_id, releases = _read_deployment_of(client, release_id, attempt)
-            if releases.live_id != release_id:
-                refuse_earlier_overlap(releases, None, tries)
+            standing = _read_deployment_of(client, release_id, attempt)
+            deployment_id = standing.deployment_id
+            if standing.live_id != release_id:
+                refuse_earlier_overlap(standing, None, tries)
                 self.log.info("Release %s of deployment %s is not live", release_id, deployment_id)
                 attempt.push(outcome="unchanged")
                 return
-            after = set_live(client, deployment_id, None, releases, shows=release_id, tries=tries)
-            refuse_overlap(after, after.made_since(releases))
+            after = set_live(client, deployment_id, None, standing, shows=release_id, tries=tries)
+            refuse_overlap(after, after.made_since(standing))
         self.log.info(
             "Release %s is inactive; deployment %s has no live release", release_id, deployment_id
         )
         attempt.push(outcome="deactivated")
 
 
-def _read_deployment_of(
-    client: TrifactaClient, release_id: int, attempt: Attempt
-) -> tuple[int, Standing]:
-    """Read the deployment of a release, and its releases as far down as that release and the live
-    one.
+def _read_deployment_of(client: TrifactaClient, release_id: int, attempt: Attempt) -> Standing:
+    """Read how the deployment of a release stands, as far down as that release and the live one.
 
     The release and the list are two answers. A list that shows the release in another state is out
     of date, and must not decide. So both are read until they agree.
@@ -173,18 +182,21 @@ def _read_deployment_of(
 
     def read(reader: TrifactaClient) -> tuple[Release, list[Release]]:
         release = reader.releases.get(release_id)
-        known = release.deployment_id
-        if known and "deployment_id" not in attempt.xcoms:
-            attempt.push_deployment(client, known)
-        if not known or release.deleted:
+        deployment_id = release.deployment_id
+        if deployment_id and "deployment_id" not in attempt.xcoms:
+            attempt.push_deployment(client, deployment_id)
+        if not deployment_id or release.deleted:
             return release, [release]
-        return release, reader.releases.list(known, until=down_to(release_id))
+        return release, reader.releases.list(deployment_id, until=down_to(release_id))
 
-    def agree(found: tuple[Release, list[Release]]) -> bool:
-        release, releases = found
-        return any(one.id == release_id and one.active == release.active for one in releases)
+    def agree(answers: tuple[Release, list[Release]]) -> bool:
+        release, releases = answers
+        return any(
+            listed.id == release_id and listed.active == release.active for listed in releases
+        )
 
-    release, releases = found = look(client, read, agree, seconds=READ_PATIENCE)
+    answers = look(client, read, agree, seconds=READ_PATIENCE)
+    release, releases = answers
     deployment_id = release.deployment_id
     if deployment_id is None:
         raise errors.UnexpectedResponseError(
@@ -199,14 +211,14 @@ def _read_deployment_of(
             deployment_id=deployment_id,
             release_id=release_id,
         )
-    if not agree(found):
+    if not agree(answers):
         raise errors.UnexpectedResponseError(
             f"Release {release_id} and the list of the releases of deployment {deployment_id} do"
             " not agree whether it is live. Nothing was written. Retry later.",
             deployment_id=deployment_id,
             release_id=release_id,
         )
-    return deployment_id, Standing(deployment_id, releases)
+    return Standing(deployment_id, releases)
 
 
 class ConfirmPromotionOperator(TrifactaOperator):
@@ -234,8 +246,8 @@ class ConfirmPromotionOperator(TrifactaOperator):
         """Check whether the release is live."""
         if not isinstance(self.promotion, Mapping):
             raise errors.InvalidInputError(
-                "promotion must be the dict that a CreateReleaseOperator returned, not "
-                f"{str(self.promotion)[:80]!r}. Nothing was sent. Clear that task."
+                "promotion must be the dict that a CreateReleaseOperator returned, not"
+                f" {str(self.promotion)[:80]!r}. Nothing was sent. Clear that task."
             )
         release_id = parse_id(self.promotion.get("release_id"), "promotion['release_id']")
         deployment_id = parse_id(self.promotion.get("deployment_id"), "promotion['deployment_id']")
@@ -243,13 +255,14 @@ class ConfirmPromotionOperator(TrifactaOperator):
             "Will check that release %s of deployment %s is live", release_id, deployment_id
         )
         with self._client() as client:
-            attempt.push(
-                **{**self.promotion, DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)}
-            )
+            url = client.deployment_url(deployment_id)
+            attempt.push(**{**self.promotion, DEPLOYMENT_URL_KEY: url})
+
+            def shows_release(standing: Standing) -> bool:
+                return release_id in standing
+
             # A list that does not show the release is out of date.
-            now = Standing.read(
-                client, deployment_id, lambda now: release_id in now, down_to_id=release_id
-            )
+            now = Standing.read(client, deployment_id, shows_release, down_to_id=release_id)
         if now.live_id != release_id:
             raise now.error(
                 errors.UnexpectedLiveReleaseError,
@@ -259,8 +272,4 @@ class ConfirmPromotionOperator(TrifactaOperator):
                 release_id,
             )
         self.log.info("Release %s of deployment %s is live", release_id, deployment_id)
-        known = {
-            key: self.promotion.get(key)
-            for key in ("release_id", "package_uuid", "primary_flow_ids")
-        }
-        attempt.announce_live(client, deployment_id, **known)
+        attempt.announce_live(client, deployment_id, **announced(self.promotion))
