@@ -1,5 +1,4 @@
-"""The tasks of a promotion in a group that the group alone has: the baseline, the rollback and the
-end.
+"""The tasks that only a promotion in a group has: the baseline, the rollback and the end.
 
 Only ``promote_flow`` uses them. What decides is in :mod:`..promotion.ending`: these tasks read what
 it needs, and act.
@@ -7,7 +6,7 @@ it needs, and act.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from functools import cache
@@ -39,7 +38,7 @@ from ..promotion.standing import DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, Standin
 from ..promotion.status import PromotionStatus, Story, first_aid, place
 from ..promotion.switch import live_request, refuse_earlier_overlap
 from ..waits import TOLERATED_OUTAGE, JobsEnd, JobsVerdict, seconds, wait_until
-from ._base import Attempt, Target, TrifactaOperator
+from ._base import Attempt, Target, TrifactaOperator, announced
 from ._production import Production, is_gone, read_production
 from .deployment import ROLLBACK_OUTAGE, GetDeploymentOperator
 
@@ -96,8 +95,8 @@ class GroupBaselineOperator(GetDeploymentOperator):
 
 
 class _Session:
-    """The client of one try, which is made when it is needed first. After refused credentials it is
-    made again.
+    """The client of one try. It is made when it is needed first, and again after refused
+    credentials.
 
     :param operator: the task's operator
     """
@@ -124,6 +123,46 @@ class _Session:
         """Close the client."""
         if self._client is not None:
             self._client.close()
+
+
+class _Progress:
+    """The steps and the jobs of a promotion, as the last poll read them.
+
+    :param read_steps: reads what the steps say
+    :param new_jobs: makes what reads the jobs that the steps name
+    """
+
+    def __init__(
+        self, read_steps: Callable[[], Steps], new_jobs: Callable[[Steps], JobsVerdict]
+    ) -> None:
+        self._read_steps = read_steps
+        self._new_jobs = new_jobs
+        self._jobs: JobsVerdict | None = None
+        self.steps = read_steps()
+        #: How the jobs ended, if they decide.
+        self.jobs_end = JobsEnd(None, "")
+
+    def poll(self) -> bool:
+        """Read the steps, and the jobs if they decide. Tell whether all have ended."""
+        self.steps = self._read_steps()
+        if self.steps.unfinished:
+            return False
+        if not self.steps.jobs_decide:
+            self.jobs_end = JobsEnd(None, "")
+            return True
+        # A step that was cleared may have started other jobs.
+        if self._jobs is None or self._jobs.job_group_ids != self.steps.job_group_ids:
+            self._jobs = self._new_jobs(self.steps)
+        self.jobs_end = self._jobs.look()
+        return self.jobs_end.complete is not None
+
+    def pause(self, usual: float) -> float:
+        """Return the pause before the next poll, in seconds."""
+        return self._jobs.pause(usual) if self._jobs else usual
+
+    def failing(self) -> str:
+        """Return why the jobs cannot be read; empty if they can."""
+        return self._jobs.failing() if self._jobs else ""
 
 
 class _GroupEnd(TrifactaOperator):
@@ -173,12 +212,10 @@ class _GroupEnd(TrifactaOperator):
     def _target(self, context: Context) -> Target | None:
         """Return the group's deployment, None if its value was not given."""
         try:
-            number, name = (
-                self.render_template(one, context)
-                for one in (self.deployment_id, self.deployment_name)
-            )
-            return Target.of(number, name)
-        except Exception as error:  # what the value comes from raises errors of its own
+            deployment_id = self.render_template(self.deployment_id, context)
+            deployment_name = self.render_template(self.deployment_name, context)
+            return Target.of(deployment_id, deployment_name)
+        except Exception as error:  # what a value comes from raises errors of its own
             self.log.info("The deployment of the group is not known: %s", error)
             return None
 
@@ -221,26 +258,31 @@ class _GroupEnd(TrifactaOperator):
         :param proven_by: the task that hands on which release this run has proven
         :param kept_id: the release that an earlier try of this task kept
         """
-        tasks, newest = self.tasks, (baseline.latest_release_id or 0) if baseline else 0
-        states = dict(zip(tasks.steps, task_states(context, tasks.steps), strict=True))
+        tasks = self.tasks
+        states = task_states(context, tasks.steps)
 
-        def release(task: str | None, key: str) -> int | None:
-            """Return a release that a task named, if it is of this run."""
-            named = _fact(context, task, key)
-            return named if baseline and isinstance(named, int) and named > newest else None
+        def made_in_run(task: str | None, key: str) -> int | None:
+            """Return the release that a task named, if it is of this run."""
+            release_id = _xcom_or_item(context, task, key)
+            if baseline is None or not isinstance(release_id, int):
+                return None
+            return release_id if release_id > (baseline.latest_release_id or 0) else None
 
-        note = _pull(context, tasks.wait, GAVE_UP_KEY)
+        release_id = _xcom_or_item(context, tasks.create, "release_id")
+        package_uuid = _xcom_or_item(context, tasks.create, "package_uuid")
+        exported_uuid = _xcom_or_item(context, tasks.export, "package_uuid")
+        job_group_ids = _pull(context, tasks.run, "job_group_ids") or ()
+        note = _pull(context, tasks.wait, GAVE_UP_KEY) or {}
         waited_for = _pull(context, tasks.wait, "job_group_ids")
-        named = _fact(context, tasks.create, "package_uuid")
         return Steps(
             tasks,
-            states,
-            release_id=release(tasks.create, "release_id"),
-            package_uuid=named or _fact(context, tasks.export, "package_uuid"),
-            named=named is not None or _fact(context, tasks.create, "release_id") is not None,
-            proven_id=release(proven_by, PROVEN_KEY) or kept_id,
-            job_group_ids=tuple(_pull(context, tasks.run, "job_group_ids") or ()),
-            gave_up_on=tuple((note or {}).get("job_group_ids") or ()),
+            dict(zip(tasks.steps, states, strict=True)),
+            release_id=made_in_run(tasks.create, "release_id"),
+            package_uuid=package_uuid or exported_uuid,
+            named=package_uuid is not None or release_id is not None,
+            proven_id=made_in_run(proven_by, PROVEN_KEY) or kept_id,
+            job_group_ids=tuple(job_group_ids),
+            gave_up_on=tuple(note.get("job_group_ids") or ()),
             waited_for=None if waited_for is None else tuple(waited_for),
         )
 
@@ -260,31 +302,23 @@ class _GroupEnd(TrifactaOperator):
         from ..client.client import Clock  # not at import: it loads requests
 
         patience = seconds("patience", self.patience)
-        steps = self._steps(context, baseline, proven_by, kept_id)
-        jobs: JobsVerdict | None = None
-        end = JobsEnd(None, "")
 
-        def poll() -> bool:
-            nonlocal steps, jobs, end
-            steps = self._steps(context, baseline, proven_by, kept_id)
-            if steps.unfinished:
-                return False
-            if not steps.jobs_decide:
-                end = JobsEnd(None, "")
-                return True
-            if jobs is None or jobs.job_group_ids != steps.job_group_ids:
-                jobs = self._jobs(session, steps, patience)
-            end = jobs.look()
-            return end.complete is not None
+        def read_steps() -> Steps:
+            return self._steps(context, baseline, proven_by, kept_id)
 
+        def new_jobs(steps: Steps) -> JobsVerdict:
+            return self._jobs(session, steps, patience)
+
+        progress = _Progress(read_steps, new_jobs)
         wait_until(
-            poll,
+            progress.poll,
             f"the steps {', '.join(self.tasks.proof)} and their jobs",
             clock=Clock(),
             seconds=patience,
-            pause=lambda usual: jobs.pause(usual) if jobs else usual,
-            failing=lambda: jobs.failing() if jobs else "",
+            pause=progress.pause,
+            failing=progress.failing,
         )
+        steps, end = progress.steps, progress.jobs_end
         return steps, judge(steps, end.complete, end.words)
 
     def _jobs(self, session: _Session, steps: Steps, tolerated_outage: float) -> JobsVerdict:
@@ -345,7 +379,8 @@ class RollbackGroupOperator(_GroupEnd):
             self.log.info("Will roll back %s, if necessary. %s", baseline.where, verdict.why)
             undo = _Undo(self, attempt, session, baseline, tries, steps, patience)
             undone = undo.run()
-        client, target = session.client, baseline.active_release_id
+        client = session.client
+        target = baseline.active_release_id
         attempt.push_deployment(client, baseline.deployment_id)
         if undone is None:
             self._skip(
@@ -359,8 +394,12 @@ class RollbackGroupOperator(_GroupEnd):
             outcome="rolled_back",
         )
         if target is not None:
-            event = {"release_id": target, "package_uuid": undone.restored_package}
-            attempt.announce_live(client, baseline.deployment_id, **event)
+            attempt.announce_live(
+                client,
+                baseline.deployment_id,
+                release_id=target,
+                package_uuid=undone.restored_package,
+            )
         return attempt.xcoms
 
     def _keep(self, attempt: Attempt, steps: Steps, verdict: Verdict) -> NoReturn:
@@ -430,20 +469,26 @@ class _Undo:
             raise
 
     def _act(self, tries: Tries) -> Undone | None:
-        client, baseline, steps = self._session.client, self._baseline, self._steps
+        baseline = self._baseline
+        steps = self._steps
         if not self._begun:
             self._look_at_jobs()
+        # It may be another one now: refused credentials renew it.
         client = self._session.client
         self._refuse_what_is_not_ours(client)
-        settle = DEFAULT_SETTLE_TIMEOUT if steps.may_have_sent else 0.0
+        package_uuid = None
+        settle_timeout = 0.0
+        if steps.may_have_sent:
+            package_uuid = steps.package_uuid
+            settle_timeout = DEFAULT_SETTLE_TIMEOUT
         try:
             return roll_back(
                 client,
                 baseline,
-                steps.package_uuid if steps.may_have_sent else None,
+                package_uuid,
                 release_id=steps.made_id,
                 tries=tries,
-                settle_timeout=settle,
+                settle_timeout=settle_timeout,
             )
         except TrifactaError as error:
             # From the first change on, an error says how production stands.
@@ -467,8 +512,9 @@ class _Undo:
         :raises AirflowSkipException: another release is live, so nothing of this run is
         :raises AmbiguousSubmissionError: it is unclear
         """
+        baseline = self._baseline
         now = self._settled(client)
-        whose, baseline = whose_is_live(now, self._baseline, self._steps), self._baseline
+        whose = whose_is_live(now, baseline, self._steps)
         if whose in (Live.OURS, Live.RECORDED):
             return
         live = f"{now.words} of {baseline.where} is live"
@@ -489,21 +535,19 @@ class _Undo:
         """Read how the deployment stands. Where another release is live, wait for an upload that
         may still come.
         """
-        baseline, steps = self._baseline, self._steps
-        newest = baseline.latest_release_id or 0
-        known = [one for one in (newest, baseline.active_release_id) if one is not None]
-        lowest = min(known)
+        baseline = self._baseline
+        latest_id = baseline.latest_release_id or 0
+        active_id = baseline.active_release_id
+        lowest = latest_id if active_id is None else min(latest_id, active_id)
         # One look: what calls this repeats it through an outage.
         now = Standing.read(client, baseline.deployment_id, down_to_id=lowest, seconds=0)
-        if (
-            now.live_id == baseline.active_release_id
-            or now.newest_id > newest
-            or not steps.may_have_sent
-        ):
+        if now.live_id == active_id or now.newest_id > latest_id:
+            return now
+        if not self._steps.may_have_sent:
             return now
 
         def came(later: Standing) -> bool:
-            return later.newest_id > newest
+            return later.newest_id > latest_id
 
         return Standing.read(
             client, baseline.deployment_id, came, down_to_id=lowest, seconds=DEFAULT_SETTLE_TIMEOUT
@@ -555,8 +599,9 @@ class _Kept:
 
 
 def _own_change(client: TrifactaClient, baseline: Baseline, tries: Tries) -> Undone | None:
-    """Return the rollback that an earlier try of the task made and noted: it is neither judged nor
-    made again.
+    """Return the rollback that an earlier try of the task made and noted.
+
+    It is neither judged nor made again.
 
     :param client: the instance
     :param baseline: how the deployment stood before
@@ -566,22 +611,28 @@ def _own_change(client: TrifactaClient, baseline: Baseline, tries: Tries) -> Und
     """
     target = baseline.active_release_id
     entry = tries.journal.entry(**live_request(baseline.deployment_id, target))
-    before = entry.before.get("live") if entry else None
-    if entry is None or not isinstance(before, int) or before <= (baseline.latest_release_id or 0):
+    if entry is None:
+        return None
+    live_before = entry.before.get("live")
+    if not isinstance(live_before, int) or live_before <= (baseline.latest_release_id or 0):
         return None
 
-    def done(now: Standing) -> bool:
+    def is_done(now: Standing) -> bool:
         return now.live_id == target
 
     # A change whose answer was lost may be applied while this looks.
     patience = 0.0 if entry.answer else VERIFY_TIMEOUT
     now = Standing.read(
-        client, baseline.deployment_id, done, down_to_id=target or before, seconds=patience
+        client,
+        baseline.deployment_id,
+        is_done,
+        down_to_id=target or live_before,
+        seconds=patience,
     )
-    if not done(now):
+    if not is_done(now):
         return None
     refuse_earlier_overlap(now, target, tries)
-    return Undone(before, now.live.package_uuid if now.live else None)
+    return Undone(live_before, now.live.package_uuid if now.live else None)
 
 
 class ConfirmGroupOperator(_GroupEnd):
@@ -629,23 +680,15 @@ class ConfirmGroupOperator(_GroupEnd):
             steps = self._steps(context, baseline, proven_by)
             verdict = Verdict(False, f"{steps.words}. {error.told}".removeprefix(". "))
         if steps.skipped:
-            self._tell(attempt, Story(End(steps, verdict), "").status())
+            self._publish(attempt, Story(End(steps, verdict), "").status())
             raise AirflowSkipException("The group was skipped: nothing was promoted.")
-        rolled_back = _pull(context, self.tasks.roll_back, "rolled_back_release_id")
-        newest = (baseline.latest_release_id or 0) if baseline else 0
-        if not isinstance(rolled_back, int) or rolled_back <= newest:
-            rolled_back = None
+        rolled_back = self._rolled_back(context, baseline)
         where = self._where(context, baseline)
         production, unread = self._read(session, where.deployment_id, baseline, steps, rolled_back)
         trouble = trouble or unread
+        seen = production or Production(None)
         end = End(
-            steps,
-            verdict,
-            baseline,
-            production.now if production else None,
-            production.deployment_gone if production else False,
-            production.deleted if production else frozenset(),
-            rolled_back,
+            steps, verdict, baseline, seen.now, seen.deployment_gone, seen.deleted, rolled_back
         )
         story = Story(
             end,
@@ -662,19 +705,22 @@ class ConfirmGroupOperator(_GroupEnd):
             cause=self._cause(context, steps),
             rollback_error=self._rollback_error(context),
         )
-        self._tell(attempt, status)
+        self._publish(attempt, status)
         if verdict.kept:
-            proven = status.release_id if status.state == "live" else steps.proven_id
-            attempt.push(**{PROVEN_KEY: proven})
+            proven_id = status.release_id if status.state == "live" else steps.proven_id
+            attempt.push(**{PROVEN_KEY: proven_id})
         if status.state == "live" and verdict.green:
             return self._confirm(context, attempt, session, status)
         attempt.push(**{DEPLOYMENT_URL_KEY: status.deployment_url})
         if status.deployment_url:
             attempt.show(status.deployment_url)
-        again = trouble is not None and (
-            trouble.retryable or isinstance(trouble, AuthenticationError)
-        )
-        raise status.error(kept=verdict.kept, retryable=again) from trouble
+        raise status.error(kept=verdict.kept, retryable=_may_pass(trouble)) from trouble
+
+    def _rolled_back(self, context: Context, baseline: Baseline | None) -> int | None:
+        """Return the release that the rollback took back, if it is of this run."""
+        release_id = _pull(context, self.tasks.roll_back, "rolled_back_release_id")
+        newest = (baseline.latest_release_id or 0) if baseline else 0
+        return release_id if isinstance(release_id, int) and release_id > newest else None
 
     def _where(self, context: Context, baseline: Baseline | None) -> Target:
         """Return the deployment: of the baseline, or else of the group."""
@@ -699,14 +745,14 @@ class ConfirmGroupOperator(_GroupEnd):
         known = [steps.made_id, rolled_back]
         if baseline is not None:
             known += [baseline.active_release_id, baseline.latest_release_id]
-        expected = [one for one in known if one is not None]
+        expected = [release_id for release_id in known if release_id is not None]
         try:
-            return (
-                read_production(session.client, deployment_id, expected, not_live=rolled_back),
-                None,
+            production = read_production(
+                session.client, deployment_id, expected, not_live=rolled_back
             )
         except TrifactaError as error:
             return None, error
+        return production, None
 
     def _url(self, session: _Session, deployment_id: int | None) -> str | None:
         """Return the page of the deployment, None if the Airflow connection cannot be read."""
@@ -719,18 +765,20 @@ class ConfirmGroupOperator(_GroupEnd):
 
     def _cause(self, context: Context, steps: Steps) -> dict[str, str] | None:
         """Return the first red step, and what it said."""
-        red = next((task for task in steps.tasks.steps if steps.states[task] == "failed"), None)
-        return {"task": red, **(_pull(context, red, ERROR_KEY) or {})} if red else None
+        for task in steps.tasks.steps:
+            if steps.states[task] == "failed":
+                return {"task": task, **(_pull(context, task, ERROR_KEY) or {})}
+        return None
 
     def _rollback_error(self, context: Context) -> dict[str, str] | None:
         """Return what the rollback said last, if it failed."""
         task = self.tasks.roll_back
         if task is None or task_states(context, [task]) != ["failed"]:
             return None
-        said: dict[str, str] | None = _pull(context, task, ERROR_KEY)
-        return said
+        error: dict[str, str] | None = _pull(context, task, ERROR_KEY)
+        return error
 
-    def _tell(self, attempt: Attempt, status: PromotionStatus) -> None:
+    def _publish(self, attempt: Attempt, status: PromotionStatus) -> None:
         """Log how production stands, and push it for callbacks and tasks after the group."""
         self.log.info("How production stands: %s. %s %s", status.state, status.text, status.advice)
         attempt.push(**{STATUS_KEY: status.as_dict()})
@@ -740,10 +788,10 @@ class ConfirmGroupOperator(_GroupEnd):
     ) -> dict[str, Any]:
         """Return the promotion that was read back, and announce it."""
         assert status.deployment_id is not None  # the state is "live"  # noqa: S101
-        made = _pull(context, self.tasks.create)
-        promotion = (
-            dict(made) if isinstance(made, Mapping) else {"package_uuid": status.package_uuid}
-        )
+        created = _pull(context, self.tasks.create)
+        promotion: dict[str, Any] = {"package_uuid": status.package_uuid}
+        if isinstance(created, Mapping):
+            promotion = dict(created)
         promotion |= {
             "release_id": status.release_id,
             "deployment_id": status.deployment_id,
@@ -751,10 +799,7 @@ class ConfirmGroupOperator(_GroupEnd):
             **self._freight(context, promotion),
         }
         attempt.push(**promotion)
-        known = {
-            key: promotion.get(key) for key in ("release_id", "package_uuid", "primary_flow_ids")
-        }
-        attempt.announce_live(session.client, status.deployment_id, **known)
+        attempt.announce_live(session.client, status.deployment_id, **announced(promotion))
         return promotion
 
     def _freight(self, context: Context, promotion: Mapping[str, Any]) -> dict[str, Any]:
@@ -763,27 +808,39 @@ class ConfirmGroupOperator(_GroupEnd):
         :param promotion: the dict of ``create_release``
         """
         report = _pull(context, self.dry_run_task, "report")
-        freight = freight_made(report, promotion) if isinstance(report, Mapping) else {}
+        if not isinstance(report, Mapping):
+            return {}
+        freight = freight_made(report, promotion)
         for title, places in freight.items():
             self.log.info("%s", sentence(f"{title}: {listed(map(place_in_words, places))}"))
         return freight
 
 
+def _may_pass(trouble: TrifactaError | None) -> bool:
+    """Tell whether a retry may not meet an error again. Refused credentials may be corrected."""
+    if trouble is None:
+        return False
+    return trouble.retryable or isinstance(trouble, AuthenticationError)
+
+
 def _pull(context: Context, task_id: str | None, key: str = "return_value") -> Any:
-    """Return what a task of the run pushed, in a mapped group at the same map index; None if it did
-    not.
+    """Return what a task of the run pushed; None if it pushed nothing.
+
+    In a mapped group it is the task at the same map index.
     """
+    if not task_id:
+        return None
     ti: Any = context["ti"]
-    return ti.xcom_pull(task_ids=task_id, key=key, map_indexes=ti.map_index) if task_id else None
+    return ti.xcom_pull(task_ids=task_id, key=key, map_indexes=ti.map_index)
 
 
-def _fact(context: Context, task_id: str | None, key: str) -> Any:
-    """Return a fact that a task pushed under its own key or returned."""
+def _xcom_or_item(context: Context, task_id: str | None, key: str) -> Any:
+    """Return the XCom of a key, or else the item of that key in the dict that the task returned."""
     pushed = _pull(context, task_id, key)
+    if pushed is not None:
+        return pushed
     returned = _pull(context, task_id)
-    if pushed is None and isinstance(returned, Mapping):
-        return returned.get(key)
-    return pushed
+    return returned.get(key) if isinstance(returned, Mapping) else None
 
 
 def _live_words(release_id: int | None) -> str:
