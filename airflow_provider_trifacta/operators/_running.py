@@ -1,6 +1,4 @@
-"""What the operators share that run a deployment, flows or a recipe: they start jobs once, and wait
-for them.
-"""
+"""The base of the operators that run something: they start jobs once, and wait for them."""
 
 from __future__ import annotations
 
@@ -36,8 +34,9 @@ if TYPE_CHECKING:
 
 
 class RunningOperator(TrifactaOperator):
-    """Starts jobs, and waits until every job group is Complete. The public operators describe the
-    parameters.
+    """Starts jobs, and waits until every job group is Complete.
+
+    The public operators describe the parameters.
     """
 
     template_fields: Sequence[str] = (
@@ -47,7 +46,7 @@ class RunningOperator(TrifactaOperator):
         "package_path",
     )
     operator_extra_links: Any = (TrifactaJobLink(),)
-    #: What runs: the word for it, and the fact that has its id.
+    #: What runs: the word for it, and the XCom that has its id.
     _kind = ("", "")
     #: Whether the requests have an execution id, so that a retry never starts the jobs a second
     #: time.
@@ -82,7 +81,8 @@ class RunningOperator(TrifactaOperator):
         self._asked = False
         self._retry_joins = self._runs_once
         self._running: JobGroupsWatch | None = None
-        self._facts: dict[str, Any] = {}
+        #: What the operator returns: its XComs, and the outcome once the jobs have ended.
+        self._result: dict[str, Any] = {}
         self._hidden: list[str] = []
 
     @abstractmethod
@@ -94,7 +94,7 @@ class RunningOperator(TrifactaOperator):
 
     @abstractmethod
     def _find(self, client: TrifactaClient, checked: Any, attempt: Attempt) -> Any:
-        """Find the ids of what runs, and tell them."""
+        """Find the ids of what runs, and push them."""
 
     @abstractmethod
     def _run(
@@ -108,7 +108,7 @@ class RunningOperator(TrifactaOperator):
         """Start the jobs, or join those of an earlier try."""
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Start the jobs, tell their ids, and wait for them."""
+        """Start the jobs, push their ids, and wait for them."""
         try:
             return super().execute(context)
         except (TrifactaError, AirflowFailException):
@@ -117,7 +117,7 @@ class RunningOperator(TrifactaOperator):
             if not self._asked or self._retry_joins:
                 raise  # nothing was asked for, or a retry joins the jobs
             if isinstance(error, AirflowTaskTimeout):
-                # Airflow calls it for its own error, but not for the one raised here
+                # Airflow calls it for its own error, but not for the one raised here.
                 self.on_kill()
             raise AirflowFailException(
                 f"{type(error).__name__} after the run was asked for: {shown(error)}."
@@ -138,7 +138,8 @@ class RunningOperator(TrifactaOperator):
         expected = parse_id(self.release_id, "release_id") if self._with_release else None
         # An invalid argument of the wait must fail before the jobs start.
         JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
-        self._times()
+        self._interval()
+        self._patience()
         self._say(words, parameters)
         self._hide(parameters)
         tries = attempt.begin()
@@ -153,26 +154,30 @@ class RunningOperator(TrifactaOperator):
             found = self._find(client, checked, attempt)
             self._asked = True
             run = self._run(client, found, parameters, expected, tries)
-            watch = self._tell(client, attempt, run)
+            watch = self._new_watch(client, run)
+            self._push_jobs(client, attempt, run)
             if not self.wait_for_completion:
                 return {**attempt.xcoms, "outcome": "started"}
+
+            def failed_jobs() -> list[int]:
+                return watch.failed
+
             with (
                 airflow_failures(final=not self._retry_joins, advice=self.advice),
-                job_logs_shown(self._config, lambda: watch.failed),
+                job_logs_shown(self._config, failed_jobs),
             ):
                 return self._wait(watch)
 
     def _hide(self, parameters: Mapping[str, str]) -> None:
-        """Let Airflow's masker and the client know the values of parameters whose names look
-        secret, because a server may echo what it was sent.
+        """Hide the values of parameters whose names look secret from Airflow's logs and the client.
+
+        A server may echo what it was sent.
         """
-        self._hidden = [
-            value
-            for name, value in parameters.items()
-            if looks_secret(name) and len(value) >= SHORTEST_MASKED
-        ]
-        for value in self._hidden:
-            mask_secret(value)
+        self._hidden = []
+        for name, value in parameters.items():
+            if looks_secret(name) and len(value) >= SHORTEST_MASKED:
+                self._hidden.append(value)
+                mask_secret(value)
 
     def _client(self) -> TrifactaClient:
         """Make the client, which knows what else must not be shown."""
@@ -180,12 +185,13 @@ class RunningOperator(TrifactaOperator):
         return client.hiding(self._hidden)
 
     def _say(self, words: str, parameters: Mapping[str, str]) -> None:
-        """Log what the task will do. A parameter is shown as it is sent, unless its name looks
-        secret.
+        """Log what the task will do.
+
+        A parameter is shown as it is sent, unless its name looks secret.
         """
-        values = {
-            name: "***" if looks_secret(name) else value for name, value in parameters.items()
-        }
+        values: dict[str, str] = {}
+        for name, value in parameters.items():
+            values[name] = "***" if looks_secret(name) else value
         self.log.info(
             "Will run %s%s with %s, and %s",
             words,
@@ -194,69 +200,78 @@ class RunningOperator(TrifactaOperator):
             "wait for its jobs" if self.wait_for_completion else "not wait for its jobs",
         )
 
-    def _tell(self, client: TrifactaClient, attempt: Attempt, run: Run) -> JobGroupsWatch:
-        ids, flow_runs = run.job_group_ids, run.flow_run_ids
-        watch = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
+    def _new_watch(self, client: TrifactaClient, run: Run) -> JobGroupsWatch:
+        watch = JobGroupsWatch(run.job_group_ids, tolerated_outage=self.tolerated_outage)
         watch.client = client.without_repetitions
         self._running = watch
-        urls = [client.job_group_url(one) for one in ids]
-        more = (
-            {"flow_run_id": flow_runs[0] if len(flow_runs) == 1 else flow_runs} if flow_runs else {}
-        )
-        attempt.push(release_id=run.release_id, job_group_ids=ids, **{JOB_URLS_KEY: urls}, **more)
-        self._facts = attempt.xcoms
-        verb = "joined" if run.joined else "started"
-        self.log.info("%s: %s job groups %s", sentence(self._what()), verb, ids)
-        attempt.show(*urls)
         return watch
 
-    def _what(self) -> str:
-        """Return what runs, in words."""
-        (kind, key), facts = self._kind, self._facts
-        live = f", whose release {facts['release_id']} is live" if facts.get("release_id") else ""
-        return called(kind, facts.get(key), getattr(self, f"{kind}_name", None)) + live
-
-    def _times(self) -> tuple[float, float]:
-        """Return the interval and the timeout in seconds."""
-        return seconds("poke_interval", self.poke_interval, positive=True), seconds(
-            "timeout", self.timeout
+    def _push_jobs(self, client: TrifactaClient, attempt: Attempt, run: Run) -> None:
+        """Push the jobs before the wait, and log them with their pages."""
+        job_urls = [client.job_group_url(job_group_id) for job_group_id in run.job_group_ids]
+        xcoms: dict[str, Any] = {JOB_URLS_KEY: job_urls}
+        if run.flow_run_ids:
+            is_single = len(run.flow_run_ids) == 1
+            xcoms["flow_run_id"] = run.flow_run_ids[0] if is_single else run.flow_run_ids
+        attempt.push(release_id=run.release_id, job_group_ids=run.job_group_ids, **xcoms)
+        self._result = attempt.xcoms
+        self.log.info(
+            "%s: %s job groups %s",
+            sentence(self._what_runs()),
+            "joined" if run.joined else "started",
+            run.job_group_ids,
         )
+        attempt.show(*job_urls)
+
+    def _what_runs(self) -> str:
+        """Return what runs, in words."""
+        kind, id_key = self._kind
+        words = called(kind, self._result.get(id_key), getattr(self, f"{kind}_name", None))
+        release_id = self._result.get("release_id")
+        return f"{words}, whose release {release_id} is live" if release_id else words
+
+    def _interval(self) -> float:
+        """Return the seconds between two polls."""
+        return seconds("poke_interval", self.poke_interval, positive=True)
+
+    def _patience(self) -> float:
+        """Return the seconds to wait for the jobs."""
+        return seconds("timeout", self.timeout)
 
     def _wait(self, watch: JobGroupsWatch) -> dict[str, Any]:
-        started, wall_clock = time.monotonic(), time.time()
-        interval, patience = self._times()
+        began = time.monotonic()
+        began_at = time.time()
+        interval = self._interval()
+        patience = self._patience()
         while not watch.poll(self._connect):
             if self.deferrable:
-                self._defer(watch, interval, wall_clock, patience)
-            left = patience - (time.monotonic() - started)
+                self._defer(watch, interval, began_at, deadline=began_at + patience)
+            left = patience - (time.monotonic() - began)
             if left <= 0:
                 raise FailedWaitError(
-                    f"The jobs of {self._what()} are not Complete after {patience} s. They were not"
-                    f" cancelled. {watch.state} Wait for them with a JobGroupSensor, or raise"
-                    " 'timeout'.",
+                    f"The jobs of {self._what_runs()} are not Complete after {patience} s. They"
+                    f" were not cancelled. {watch.state} Wait for them with a JobGroupSensor, or"
+                    " raise 'timeout'.",
                     **{**self._fields(), "job_group_ids": watch.unfinished},
                 )
             time.sleep(min(watch.pause(interval), left))
         return self._complete()
 
     def _complete(self) -> dict[str, Any]:
-        self.log.info("The run of %s is Complete", self._what())
-        self._facts = {**self._facts, "outcome": "complete"}
-        return self._facts
+        self.log.info("The run of %s is Complete", self._what_runs())
+        self._result = {**self._result, "outcome": "complete"}
+        return self._result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
-        """Tell OpenLineage what the jobs read and wrote. Airflow calls this only if OpenLineage is
-        on.
+        """Tell OpenLineage what the jobs read and wrote.
+
+        Airflow calls this only if OpenLineage is on.
         """
         from ._lineage import lineage_of
 
-        kind, key = self._kind
-        return lineage_of(
-            f"{kind} {self._facts.get(key)}",
-            self._facts,
-            self._config,
-            self.package_path,
-        )
+        kind, id_key = self._kind
+        subject = f"{kind} {self._result.get(id_key)}"
+        return lineage_of(subject, self._result, self._config, self.package_path)
 
     def _config(self) -> ClientConfig:
         """Return where the instance is. The Airflow connection is not read where that can be
@@ -269,7 +284,9 @@ class RunningOperator(TrifactaOperator):
         """Read the Airflow connection again, because the server refused its credentials."""
         return self._client().without_repetitions
 
-    def _defer(self, watch: JobGroupsWatch, interval: float, began: float, patience: float) -> None:
+    def _defer(
+        self, watch: JobGroupsWatch, interval: float, began_at: float, *, deadline: float
+    ) -> None:
         # Imported late, because few tasks need a trigger.
         from ..triggers.job_group import JobGroupTrigger
 
@@ -282,22 +299,23 @@ class RunningOperator(TrifactaOperator):
             refusals=watch.refusals,
             poke_interval=interval,
             not_before=time.time() + watch.retry_after if watch.retry_after else None,
-            began=began,
-            deadline=began + patience,
+            began=began_at,
+            deadline=deadline,
         )
-        kwargs = {"facts": self._facts}
         self.defer(
             trigger=trigger,
             method_name="execute_complete",
-            kwargs=kwargs,
+            # Tasks that an earlier version deferred come back with this name.
+            kwargs={"facts": self._result},
             timeout=trigger.given_up_after,
         )
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
     ) -> Any:
-        """Continue after the triggerer. If it lost the wait, a retry must not run the
-        jobs again.
+        """Continue after the triggerer.
+
+        If it lost the wait, a retry must not run the jobs again.
         """
         try:
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[no-untyped-call, unused-ignore]
@@ -316,13 +334,22 @@ class RunningOperator(TrifactaOperator):
         event: dict[str, Any] | None = None,
         facts: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Report the end of the wait that the trigger saw."""
-        self._facts = facts or {}
+        """Report the end of the wait that the trigger saw.
+
+        :param context: the context of the task
+        :param event: as the trigger describes it
+        :param facts: the operator's result so far
+        """
+        self._result = facts or {}
         self._hide(check_parameters(self.run_parameters))
-        failed = (event or {}).get("failed") or []
+        retry_joins = self._runs_once or remembers(context)
+
+        def failed_jobs() -> list[int]:
+            return (event or {}).get("failed") or []
+
         with (
-            airflow_failures(final=not (self._runs_once or remembers(context)), advice=self.advice),
-            job_logs_shown(self._config, lambda: failed),
+            airflow_failures(final=not retry_joins, advice=self.advice),
+            job_logs_shown(self._config, failed_jobs),
         ):
             self.log.info("%s", check_event(event, **self._fields()))
         return self._complete()
@@ -330,12 +357,12 @@ class RunningOperator(TrifactaOperator):
     def _fields(self) -> dict[str, Any]:
         """Return the fields of an error."""
         names = ("deployment_id", "flow_ids", "release_id", "job_group_ids")
-        return {name: self._facts[name] for name in names if self._facts.get(name)}
+        return {name: self._result[name] for name in names if self._result.get(name)}
 
     def on_kill(self) -> None:
         """Cancel the jobs, if ``cancel_on_kill`` is set."""
         watch = self._running
+        # The Airflow connection is not read here, because the kill may interrupt another request to
+        # Airflow.
         if self.cancel_on_kill and watch and watch.client:
-            # The Airflow connection is not read here, because the kill may interrupt another
-            # request to Airflow.
             cancel_job_groups(watch.client.config, watch.unfinished)

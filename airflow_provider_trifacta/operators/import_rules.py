@@ -74,9 +74,10 @@ class SetImportRulesOperator(PackageOperator):
         """Compare the rules, and write them where they differ."""
         target = self.target()
         declared = {"object": self.object_rules, "value": self.value_rules}
-        wanted = {
-            kind: check_rules(kind, rules) for kind, rules in declared.items() if rules is not None
-        }
+        wanted: dict[str, list[Rule]] = {}
+        for kind, declared_rules in declared.items():
+            if declared_rules is not None:
+                wanted[kind] = check_rules(kind, declared_rules)
         if not wanted:
             raise errors.InvalidInputError(
                 "Give object_rules, value_rules or both; [] for none. Nothing was sent."
@@ -93,28 +94,24 @@ class SetImportRulesOperator(PackageOperator):
             # Versions before the parts noted both lists as one request.
             as_one = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
             noted_as_one = tries.journal.entry(**as_one)
-            kinds = [kind for kind in RULE_KINDS if kind in wanted]
-            lists = [
-                RuleList(
-                    client,
-                    deployment_id,
-                    kind,
-                    wanted[kind],
-                    tries.journal.part(kind),
-                    noted_as_one,
-                )
-                for kind in kinds
-            ]
+            lists: list[RuleList] = []
+            for kind in RULE_KINDS:
+                if kind in wanted:
+                    part = tries.journal.part(kind)
+                    rules = RuleList(client, deployment_id, kind, wanted[kind], part, noted_as_one)
+                    lists.append(rules)
             pending = [rules for rules in lists if rules.differs()]
             settle_earlier(deployment_id, lists, pending, tries)
             states = {rules.kind: rules.state for rules in lists}
             done: list[str] = []
-            with production_stands(
-                lambda: f"The {done[0]} rules were set before." if done else "", also=True
-            ):
-                for one in pending:
-                    one.set(attempt.push, states)
-                    done.append(one.kind)
+
+            def set_before() -> str:
+                return f"The {done[0]} rules were set before." if done else ""
+
+            with production_stands(set_before, also=True):
+                for rules in pending:
+                    rules.set(attempt.push, states)
+                    done.append(rules.kind)
         attempt.push(outcome="changed" if pending else "unchanged")
         self.log.info(
             "The import rules of %s are %s. They apply to later imports, not to the live release",

@@ -91,16 +91,16 @@ class ExportFlowPackageOperator(TrifactaOperator):
         """Export, check and save the package, and tell what it is."""
         name = given_name(self.flow_name, self.flow_id, "flow")
         flow_id = None if name else parse_id(self.flow_id, "flow_id")
+        flow_words = flow_id or quoted(name)
         folders = {"make_folders": self.create_intermediate_dirs}
         path = check_destination(self.package_path, **folders)
         if not isinstance(self.comment, (str, type(None))):
             raise InvalidInputError(
                 f"comment must be a text, not {self.comment!r}. Nothing was sent."
             )
-        what = flow_id or quoted(name)
         self.log.info(
             "Will export flow %s of the instance of connection %s as %s",
-            what,
+            flow_words,
             self.trifacta_conn_id,
             path,
         )
@@ -115,9 +115,11 @@ class ExportFlowPackageOperator(TrifactaOperator):
                 file.close()
             raise
         with package:
-            digest, info = package.sha256(), package.info
+            info = package.info
+            digest = package.sha256()
             file.seek(0)
             save(file, path, **folders)
+        connections = [asdict(connection) for connection in info.connections]
         self.log.info(
             "%s saved as %s: %s bytes, uuid %s, flows %s",
             called("Flow", flow_id, name or next(iter(info.flow_names), None)),
@@ -131,9 +133,7 @@ class ExportFlowPackageOperator(TrifactaOperator):
             size=package.size,
             sha256=digest,
             package_uuid=info.uuid,
-            connections=shown_within(
-                [asdict(connection) for connection in info.connections], _MOST_CONNECTIONS
-            ),
+            connections=shown_within(connections, _MOST_CONNECTIONS),
         )
 
 
@@ -213,41 +213,47 @@ class ImportFlowPackageOperator(PackageReader):
             importer = WorkspaceImporter(
                 client, package, mappings, folder_id=folder_id, tries=tries, progress=self.progress
             )
-            outcome, made = importer.run(
-                lambda: self._try(importer, attempt) if self.dry_run_first else None
-            )
-            self._finish(client, attempt, outcome, made)
+
+            def try_first() -> None:
+                if self.dry_run_first:
+                    self._try(importer, attempt)
+
+            outcome, flow_import = importer.run(try_first)
+            self._finish(client, attempt, outcome, flow_import)
         # A try that joins an earlier import makes no report.
-        reported = ("report", "report_text")
-        return {key: fact for key, fact in attempt.xcoms.items() if key not in reported}
+        reports = ("report", "report_text")
+        return {key: xcom for key, xcom in attempt.xcoms.items() if key not in reports}
 
     def _try(self, importer: WorkspaceImporter, attempt: Attempt) -> None:
-        """Try the import, tell what it will read and write, and refuse it if it has problems."""
+        """Try the import, push what it will read and write, and refuse it if it has problems."""
         report = importer.dry_run()
         attempt.push(report=report.as_dict(), report_text=report.as_text())
         self.show_report(report)
         refuse_problems(report, "log")
 
     def _finish(
-        self, client: TrifactaClient, attempt: Attempt, outcome: str, made: FlowImport
+        self, client: TrifactaClient, attempt: Attempt, outcome: str, flow_import: FlowImport
     ) -> None:
-        ids = [flow["id"] for flow in made.flows]
+        flow_ids = [flow["id"] for flow in flow_import.flows]
+        flow_urls = [client.flow_url(flow_id) for flow_id in flow_ids]
         attempt.push(
-            flow_ids=ids,
-            primary_flow_ids=made.primary_flow_ids,
-            flows=made.flows,
-            flow_urls=[client.flow_url(one) for one in ids],
+            flow_ids=flow_ids,
+            primary_flow_ids=flow_import.primary_flow_ids,
+            flows=flow_import.flows,
+            flow_urls=flow_urls,
             outcome=outcome,
         )
-        named = listed(f"{flow['id']} ({quoted(flow['name'])})" for flow in made.flows)
-        attempt.show(*attempt.xcoms["flow_urls"])
+        attempt.show(*flow_urls)
         self.log.info(
-            "Package %s is imported (%s) as flows %s", attempt.xcoms["package_uuid"], outcome, named
+            "Package %s is imported (%s) as flows %s",
+            attempt.xcoms["package_uuid"],
+            outcome,
+            listed(f"{flow['id']} ({quoted(flow['name'])})" for flow in flow_import.flows),
         )
-        if made.dropped:
+        if flow_import.dropped:
             raise DroppedObjectsError(
-                f"The import dropped objects of the package: {shown_json(made.dropped)}. The flows"
-                f" {ids} exist without them. Delete them, correct the flow in the source instance,"
-                " and import a new export.",
-                flow_ids=ids,
+                "The import dropped objects of the package:"
+                f" {shown_json(flow_import.dropped)}. The flows {flow_ids} exist without them."
+                " Delete them, correct the flow in the source instance, and import a new export.",
+                flow_ids=flow_ids,
             )

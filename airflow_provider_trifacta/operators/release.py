@@ -117,9 +117,9 @@ class CreateReleaseOperator(PackageOperator):
         self._promote(target, attempt, attempt.begin())
 
     def _promote(self, target: Target, attempt: Attempt, tries: Tries) -> None:
-        baseline = (
-            Baseline.parse(self.baseline, target.deployment_id) if self._with_baseline else None
-        )
+        baseline = None
+        if self._with_baseline:
+            baseline = Baseline.parse(self.baseline, target.deployment_id)
         if not self.activate and baseline is None:
             raise errors.InvalidInputError(
                 "activate=False needs a baseline, which tells what to make live again. Nothing was"
@@ -134,11 +134,9 @@ class CreateReleaseOperator(PackageOperator):
                 words = f"deployment {quoted(target.deployment_name)} is {deployment_id}"
                 baseline.refuse_other(deployment_id, words)
             attempt.push_deployment(client, deployment_id)
-            before_upload = (
-                partial(self._try_out, client, deployment_id, package)
-                if self.dry_run_first
-                else None
-            )
+            before_upload = None
+            if self.dry_run_first:
+                before_upload = partial(self._try_out, client, deployment_id, package)
             # Without a baseline there is no staged release, which was checked above.
             promoter: Callable[..., Promoter] = Promoter if self.activate else StagedPromoter
             promotion = promoter(
@@ -151,9 +149,10 @@ class CreateReleaseOperator(PackageOperator):
                 settle_timeout=self.settle_timeout,
                 progress=self.progress,
                 before_upload=before_upload,
-                on_release=partial(_tell_release, attempt),
+                on_release=partial(_push_release, attempt),
             ).run()
-            name = (baseline and baseline.deployment_name) or self.deployment_name
+            recorded_name = baseline.deployment_name if baseline else None
+            name = recorded_name or self.deployment_name
             before = promotion.previous_release_id or ("none" if baseline else "unknown or none")
             self._report(promotion, called("deployment", deployment_id, name), before)
             self._finish(client, attempt, promotion, is_first_try=tries.is_first)
@@ -166,7 +165,7 @@ class CreateReleaseOperator(PackageOperator):
     def _finish(
         self, client: TrifactaClient, attempt: Attempt, promotion: Promotion, *, is_first_try: bool
     ) -> None:
-        """Tell what was promoted, and fail if another import may have replaced it."""
+        """Push what was promoted, and fail if another import may have replaced it."""
         release, imported = promotion.release, promotion.imported
         attempt.push(
             flows=imported.flows if imported else None,
@@ -252,7 +251,7 @@ class CreateReleaseOperator(PackageOperator):
         self.log.warning("%s", message)
 
 
-def _tell_release(attempt: Attempt, release_id: int, primary_flow_ids: list[int] | None) -> None:
+def _push_release(attempt: Attempt, release_id: int, primary_flow_ids: list[int] | None) -> None:
     """Push which release it is before anything can fail: a rollback, a run or a person needs it
     then.
     """

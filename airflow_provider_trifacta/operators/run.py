@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from ..promotion import Run, Tries
 
 
-#: What an operator that imports a package returns the ids of the flows under that a run starts
-#: with.
+#: The item of an import's result that has the ids of the flows to run.
 _PRIMARY_FLOWS = "primary_flow_ids"
 _FLOWS_UNKNOWN = (
     "A promotion that reused or adopted a release, or whose answer did not show them, does not know"
@@ -153,18 +152,20 @@ class RunFlowOperator(RunningOperator):
         name = given_name(self.flow_name, self.flow_id, "flow")
         if name:
             return f"flow {quoted(name)}", name
-        given = self.flow_id
-        if given in (None, "None"):
+        if self.flow_id in (None, "None"):
             raise InvalidInputError(f"flow_id is None. {_FLOWS_UNKNOWN}")
-        ids = _imported_flows(given) if isinstance(given, Mapping) else parse_ids(given, "flow_id")
-        return f"flows {ids}", ids
+        if isinstance(self.flow_id, Mapping):
+            flow_ids = _imported_flows(self.flow_id)
+        else:
+            flow_ids = parse_ids(self.flow_id, "flow_id")
+        return f"flows {flow_ids}", flow_ids
 
     def _find(
         self, client: TrifactaClient, checked: list[int] | str, attempt: Attempt
     ) -> list[int]:
-        ids = [client.flows.by_name(checked).id] if isinstance(checked, str) else checked
-        attempt.push(flow_ids=ids)
-        return ids
+        flow_ids = [client.flows.by_name(checked).id] if isinstance(checked, str) else checked
+        attempt.push(flow_ids=flow_ids)
+        return flow_ids
 
     def _run(
         self,
@@ -188,17 +189,24 @@ def _imported_flows(imported: Mapping[str, Any]) -> list[int]:
             " value of a CreateReleaseOperator or an ImportFlowPackageOperator, such as"
             " create.output, or ids."
         )
-    ids = imported[_PRIMARY_FLOWS]
-    if ids is not None:
-        return parse_ids(ids, f"flow_id[{_PRIMARY_FLOWS!r}]")
+    flow_ids = imported[_PRIMARY_FLOWS]
+    if flow_ids is not None:
+        return parse_ids(flow_ids, f"flow_id[{_PRIMARY_FLOWS!r}]")
     release_id = optional_id(imported.get("release_id"))
-    what = f"release {release_id}" if release_id else "the import"
+    origin = f"release {release_id}" if release_id else "the import"
     raise InvalidInputError(
-        f"flow_id does not tell the primary flows of {what} (outcome"
+        f"flow_id does not tell the primary flows of {origin} (outcome"
         f" {shown(imported.get('outcome'))}). {_FLOWS_UNKNOWN}",
         release_id=release_id,
         deployment_id=optional_id(imported.get("deployment_id")),
     )
+
+
+def _is_list_of_dicts(value: Any) -> bool:
+    """Tell whether a value is a list of dicts that has at least one."""
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(item, dict) for item in value)
 
 
 class RunJobGroupOperator(RunningOperator):
@@ -260,34 +268,39 @@ class RunJobGroupOperator(RunningOperator):
             raise InvalidInputError(
                 "Give recipe_id, or flow_name and recipe_name, not both. Nothing was sent."
             )
-        names = check_name(self.flow_name, "flow_name"), check_name(self.recipe_name, "recipe_name")
-        return f"recipe {quoted(names[1])} of flow {quoted(names[0])}", names
+        flow_name = check_name(self.flow_name, "flow_name")
+        recipe_name = check_name(self.recipe_name, "recipe_name")
+        words = f"recipe {quoted(recipe_name)} of flow {quoted(flow_name)}"
+        return words, (flow_name, recipe_name)
 
     def _overrides(self) -> dict[str, Any]:
         """Check the settings that replace those of the output, and return them."""
-        settings, profiler = self.write_settings, self.profiler
-        if settings is not None and not (
-            isinstance(settings, list)
-            and settings
-            and all(isinstance(one, dict) for one in settings)
-        ):
+        if self.write_settings is not None and not _is_list_of_dicts(self.write_settings):
             raise InvalidInputError("write_settings must be a list of dicts. Nothing was sent.")
-        if profiler not in (None, True, False):
+        if self.profiler not in (None, True, False):
             raise InvalidInputError(
-                f"profiler must be True, False or None, not {profiler!r}. Nothing was sent."
+                f"profiler must be True, False or None, not {self.profiler!r}. Nothing was sent."
             )
-        execution = None if self.execution is None else check_name(self.execution, "execution")
-        given = {"execution": execution, "profiler": profiler, "writesettings": settings}
-        return {name: value for name, value in given.items() if value is not None}
+        overrides: dict[str, Any] = {}
+        if self.execution is not None:
+            overrides["execution"] = check_name(self.execution, "execution")
+        if self.profiler is not None:
+            overrides["profiler"] = self.profiler
+        if self.write_settings is not None:
+            overrides["writesettings"] = self.write_settings
+        return overrides
 
     def _find(
         self, client: TrifactaClient, checked: int | tuple[str, str], attempt: Attempt
     ) -> int:
         if isinstance(checked, tuple):
-            flow, recipe = checked
-            checked = client.flows.recipe_by_name(client.flows.by_name(flow).id, recipe).id
-        attempt.push(recipe_id=checked)
-        return checked
+            flow_name, recipe_name = checked
+            flow_id = client.flows.by_name(flow_name).id
+            recipe_id = client.flows.recipe_by_name(flow_id, recipe_name).id
+        else:
+            recipe_id = checked
+        attempt.push(recipe_id=recipe_id)
+        return recipe_id
 
     def _run(
         self,

@@ -200,9 +200,9 @@ MUTANTS = [
         "After the first of two lists of rules, a refusal says that nothing was changed and takes"
         " the note back",
         "operators/import_rules.py",
-        "                    one.set(attempt.push, states)\n",
+        "                    rules.set(attempt.push, states)\n",
         "                    try:\n"
-        "                        one.set(attempt.push, states)\n"
+        "                        rules.set(attempt.push, states)\n"
         "                    except errors.TrifactaError as error:\n"
         "                        error.standing = 'Nothing was changed.'\n"
         "                        tries.journal.part('object').withdraw()\n"
