@@ -1,4 +1,4 @@
-"""What both sensors share: they poll one watch, in the same way in every mode."""
+"""The base of both sensors: they poll one watch, in the same way in every mode."""
 
 from __future__ import annotations
 
@@ -76,8 +76,9 @@ class WatchSensor(OneLineLog, BaseSensorOperator, Generic[W]):
         """Return what the operator's link needs; None if it is not known yet."""
 
     def execute(self, context: Context) -> Any:
-        """Wait. A deferrable sensor polls once before it defers, because what is there already
-        needs no triggerer.
+        """Wait.
+
+        A deferrable sensor polls once before it defers: what is there already needs no triggerer.
         """
         with self._reporting(context):
             return self._begin(context)
@@ -101,11 +102,11 @@ class WatchSensor(OneLineLog, BaseSensorOperator, Generic[W]):
             with self._failures():
                 done = self._poll(context)
         finally:
-            if self._client:
-                self._client.close()
+            self._close()
         if done:
             return None
         watch = self._watch(context)
+        not_before = time.time() + watch.retry_after if watch.retry_after else None
         max_wait = getattr(self, "max_wait", None)
         trigger = self._trigger(
             watch,
@@ -117,12 +118,16 @@ class WatchSensor(OneLineLog, BaseSensorOperator, Generic[W]):
             exponential_backoff=bool(self.exponential_backoff),
             max_wait=None if max_wait is None else seconds("max_wait", max_wait),
             began=began,
-            not_before=time.time() + watch.retry_after if watch.retry_after else None,
+            not_before=not_before,
             deadline=began + self.timeout,
         )
         return self.defer(
             trigger=trigger, method_name="execute_complete", timeout=trigger.given_up_after
         )
+
+    def _close(self) -> None:
+        if self._client:
+            self._client.close()
 
     def _failures(self) -> AbstractContextManager[None]:
         return airflow_failures(skip=self.soft_fail or self.never_fail, advice=self.advice)
@@ -134,7 +139,8 @@ class WatchSensor(OneLineLog, BaseSensorOperator, Generic[W]):
         :param event: as :class:`.WatchTrigger` describes it
         """
         event = event or {}
-        status, message = event.get("status"), one_line(event.get("message"))
+        status = event.get("status")
+        message = one_line(event.get("message"))
         if status == "timeout":
             raise self._timed_out(message)
         if status == "needs_worker":
@@ -147,7 +153,9 @@ class WatchSensor(OneLineLog, BaseSensorOperator, Generic[W]):
             self.log.info("%s", check_event(event))
 
     def _timed_out(self, message: str) -> Exception:
-        return (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(message)
+        if self.soft_fail:
+            return AirflowSkipException(message)
+        return AirflowSensorTimeout(message)
 
     def _wait_here(self, context: Context, deadline: float | None) -> None:
         """Poll in this process until the deadline that the wait had in the triggerer.
@@ -155,7 +163,8 @@ class WatchSensor(OneLineLog, BaseSensorOperator, Generic[W]):
         :param context: the context of the task
         :param deadline: in seconds since the epoch; None for the whole timeout
         """
-        began, polls = time.monotonic(), 1
+        began = time.monotonic()
+        polls = 1
         if deadline is not None:
             self.timeout = max(deadline - time.time(), 0.0)
 
@@ -169,22 +178,22 @@ class WatchSensor(OneLineLog, BaseSensorOperator, Generic[W]):
                 time.sleep(self._get_next_poke_interval(began, waited, polls))
                 polls += 1
         finally:
-            if self._client:
-                self._client.close()
+            self._close()
 
     def poke(self, context: Context) -> bool:
         """Poll once."""
         with self._failures():
             done = self._poll(context)
-            if self._forgets:
-                # The next process would not know how often the credentials were refused, and
-                # accounts may lock.
-                for _ in range(MOST_REFUSALS - 1):
-                    watch = self._watch(context)
-                    if not watch.refusals:
-                        break
-                    time.sleep(watch.pause(POKE_INTERVAL))
-                    done = self._poll(context)
+            if not self._forgets:
+                return done
+            # The next process would not know how often the credentials were refused, and accounts
+            # may lock.
+            watch = self._watch(context)
+            for _ in range(MOST_REFUSALS - 1):
+                if not watch.refusals:
+                    break
+                time.sleep(watch.pause(POKE_INTERVAL))
+                done = self._poll(context)
             return done
 
     @property
@@ -198,45 +207,51 @@ class WatchSensor(OneLineLog, BaseSensorOperator, Generic[W]):
             return watch.poll(self._connect)
         finally:
             # After every poll, because a reader needs the link most after a failure.
-            link = watch.client and not self._linked and self._link(watch, watch.client)
-            if link:
-                self._linked = True
-                context["ti"].xcom_push(key=self._link_key, value=storable(link))
+            self._push_link(context, watch)
+
+    def _push_link(self, context: Context, watch: W) -> None:
+        """Push what the operator's link needs, once it is known."""
+        if self._linked or not watch.client:
+            return
+        link = self._link(watch, watch.client)
+        if link:
+            self._linked = True
+            context["ti"].xcom_push(key=self._link_key, value=storable(link))
 
     def _connect(self) -> TrifactaClient:
-        """Read the Airflow connection. The watch calls this again when the server refuses the
-        credentials.
+        """Read the Airflow connection.
+
+        The watch calls this again when the server refuses the credentials.
         """
         client = TrifactaHook(self.trifacta_conn_id).client.without_repetitions
-        if self._client:
-            self._client.close()
+        self._close()
         self._client = client
         return client
 
     def _watch(self, context: Context) -> W:
         if self._watching is None:
             seconds("poke_interval", self.poke_interval, positive=True)
-            tolerated = seconds("tolerated_outage", self.tolerated_outage)
-            # A process that does not know since when polls fail cannot tell how long they have
-            # failed.
-            self._watching = self._new_watch(
-                context, tolerated_outage=math.inf if self._forgets else tolerated
-            )
+            tolerated_outage = seconds("tolerated_outage", self.tolerated_outage)
+            if self._forgets:
+                # A process that does not know since when polls fail cannot tell how long they have
+                # failed.
+                tolerated_outage = math.inf
+            self._watching = self._new_watch(context, tolerated_outage=tolerated_outage)
         return self._watching
 
     def _polls_before(self, context: Context) -> int:
         """Return about how many polls a rescheduled sensor has made before; 0 in other modes."""
         if not self._forgets:
             return 0
-        waited = (datetime.now(timezone.utc) - first_look(context, self)).total_seconds()
-        return max(round(waited / self.poke_interval), 0)
+        waited = datetime.now(timezone.utc) - first_look(context, self)
+        polls = round(waited.total_seconds() / self.poke_interval)
+        return max(polls, 0)
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:
-        """Wait as long as the server asks, but never past the timeout, because the last poll is at
-        the timeout.
-        """
+        """Wait as long as the server asks, but never past the timeout: the last poll is then."""
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
         if self._watching is not None:
             interval = self._watching.pause(interval)
+        left = max(self.timeout - run_duration(), 0.0)
         # Slightly past it, because Airflow only gives up after the timeout.
-        return float(min(interval, max(self.timeout - run_duration(), 0.0) + 0.01))
+        return float(min(interval, left + 0.01))

@@ -64,14 +64,13 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
 
     @contextmanager
     def _noting(self, context: Context) -> Iterator[None]:
-        """Note every end of the wait but a job's own bad end. An end by a signal is a person's, and
-        leaves no note.
+        """Note every end of the wait but a job's own bad end.
+
+        An end by a signal is a person's, and leaves no note.
         """
+        logs_shown = job_logs_shown(self._config, self._failed_jobs)
         try:
-            with (
-                super()._reporting(context),
-                job_logs_shown(self._config, self._failed_jobs),
-            ):
+            with super()._reporting(context), logs_shown:
                 yield
         except (AirflowSkipException, AirflowRescheduleException):
             raise
@@ -82,7 +81,9 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
 
     def _failed_jobs(self) -> list[int]:
         """Return the job groups that were seen to end otherwise than Complete."""
-        return self._failed_before or (self._watching.failed if self._watching else [])
+        if self._failed_before or self._watching is None:
+            return self._failed_before
+        return self._watching.failed
 
     def _config(self) -> ClientConfig:
         client = self._watching.client if self._watching else None
@@ -90,11 +91,12 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
 
     def _note(self, context: Context, error: BaseException) -> None:
         try:
-            ids = parse_ids(self.job_group_ids, "job_group_ids")
+            job_group_ids = parse_ids(self.job_group_ids, "job_group_ids")
         except TrifactaError:
             return  # there was nothing to wait for
         why = f"{type(error).__name__}: {shown(str(error))}"
-        context["ti"].xcom_push(key=GAVE_UP_KEY, value={"job_group_ids": ids, "why": why})
+        note = {"job_group_ids": job_group_ids, "why": why}
+        context["ti"].xcom_push(key=GAVE_UP_KEY, value=note)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
         """Finish after the trigger.
@@ -106,10 +108,10 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
         super().execute_complete(context, event)
 
     def _new_watch(self, context: Context, **waiting: Any) -> JobGroupsWatch:
-        ids = parse_ids(self.job_group_ids, "job_group_ids")
-        context["ti"].xcom_push(key="job_group_ids", value=ids)
-        self.log.info("Will wait until job groups %s are Complete", ids)
-        return JobGroupsWatch(ids, **waiting)
+        job_group_ids = parse_ids(self.job_group_ids, "job_group_ids")
+        context["ti"].xcom_push(key="job_group_ids", value=job_group_ids)
+        self.log.info("Will wait until job groups %s are Complete", job_group_ids)
+        return JobGroupsWatch(job_group_ids, **waiting)
 
     def _trigger(self, watch: JobGroupsWatch, **waiting: Any) -> WatchTrigger:
         # Imported here, because a sensor that does not defer needs no trigger.
@@ -118,4 +120,4 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
         return JobGroupTrigger(job_group_ids=watch.unfinished, **waiting)
 
     def _link(self, watch: JobGroupsWatch, client: TrifactaClient) -> list[str]:
-        return [client.job_group_url(one) for one in watch.job_group_ids]
+        return [client.job_group_url(job_group_id) for job_group_id in watch.job_group_ids]

@@ -72,4 +72,6 @@ class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
         )
 
     def _link(self, watch: ReleaseWatch, client: TrifactaClient) -> str | None:
-        return None if watch.deployment_id is None else client.deployment_url(watch.deployment_id)
+        if watch.deployment_id is None:
+            return None
+        return client.deployment_url(watch.deployment_id)

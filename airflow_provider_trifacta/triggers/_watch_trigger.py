@@ -1,8 +1,7 @@
-"""What both triggers share: they poll, with answers that many waits share, until a watch decides.
+"""The base of both triggers: they poll until a watch decides, and share answers with other waits.
 
 The triggers of one triggerer run in one process. Waits on the same instance as the same user share
-one
-:class:`.PollingInstance`, which the first of them opens and the last of them closes.
+one :class:`.PollingInstance`, which the first of them opens and the last of them closes.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ from ..client.errors import AnswerTooLargeError, TrifactaError
 from ..client.gate import logger, storable
 from ..hooks.trifacta import TrifactaHook
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Connect, Read, Watch, seconds
-from ._polling import Poll, PollingInstance
+from ._polling import Answer, Poll, PollingInstance
 
 if TYPE_CHECKING:
-    from ..client import ClientConfig
+    from ..client import ClientConfig, TrifactaClient
 
 log = logger(__name__)
 
@@ -44,20 +43,18 @@ _HOW_TO_ASK = (
 
 
 def sharing_key(config: ClientConfig) -> str:
-    """Return what two waits must have in common to share answers: the instance, the user, TLS and
-    proxies.
+    """Return what waits that share answers have in common: the instance, the user, TLS and proxies.
 
     It is a digest, because it covers the credentials. The id of the Airflow connection is not part
     of it: two connections may lead to the same instance as the same user.
 
     :param config: where and how to ask
     """
-    what = [
-        (one.name, getattr(config, one.name))
-        for one in fields(config)
-        if one.init and one.name not in _HOW_TO_ASK
-    ]
-    return hashlib.sha256(repr(what).encode()).hexdigest()
+    settings: list[tuple[str, Any]] = []
+    for setting in fields(config):
+        if setting.init and setting.name not in _HOW_TO_ASK:
+            settings.append((setting.name, getattr(config, setting.name)))
+    return hashlib.sha256(repr(settings).encode()).hexdigest()
 
 
 #: The instances with waits on them. Only code of the event loop uses it, between two awaits, so it
@@ -90,20 +87,27 @@ class Lease:
             instance = instances[key] = PollingInstance(config)
         instance.users += 1
         instance.job_groups += self._job_groups
+        # The new one is counted first, because it may be the same one, which must stay open.
         self.close()
-        self._key, self.instance = key, instance
+        self._key = key
+        self.instance = instance
         return instance
 
     def close(self) -> None:
         """Give back the instance."""
-        instance, self.instance = self.instance, None
+        instance = self.instance
         if instance is None:
             return
+        self.instance = None
         instance.users -= 1
         instance.job_groups -= self._job_groups
         if not instance.users:
             del instances[self._key]
             instance.close()
+
+
+def _needs_no_answer(_read: Read) -> bool:
+    return False
 
 
 class Polls:
@@ -120,7 +124,7 @@ class Polls:
         trifacta_conn_id: str,
         *,
         job_groups: int = 0,
-        needs: Callable[[Read], bool] = lambda _: False,
+        needs: Callable[[Read], bool] = _needs_no_answer,
     ) -> None:
         self._trifacta_conn_id = trifacta_conn_id
         self._needs = needs
@@ -152,20 +156,29 @@ class Polls:
             answer = error = None
             if isinstance(step, Connect):
                 try:
-                    self.config = await self.look_up(poll, first=watch.client is None)
-                    answer = self._lease.move(self.config).client
-                    poll.lists.clear()  # they were read as another user
+                    answer = await self._connect(poll, first=watch.client is None)
                 except Exception as failure:
                     error = failure
-            else:
-                instance = self._lease.instance
-                assert instance is not None  # the first step of the first poll connects  # noqa: S101
-                assert self.config is not None  # noqa: S101
-                poll.until = poll.latest + self.config.connect_timeout + self.config.read_timeout
-                given = await instance.ask(step, poll)
-                answer, error = given.value, given.error
-                if isinstance(error, AnswerTooLargeError) and self._needs(step):
-                    raise _NeedsWorkerError(str(error))
+                continue
+            reply = await self._ask(step, poll)
+            answer = reply.value
+            error = reply.error
+            if isinstance(error, AnswerTooLargeError) and self._needs(step):
+                raise _NeedsWorkerError(str(error))
+
+    async def _connect(self, poll: Poll, *, first: bool) -> TrifactaClient:
+        """Read the Airflow connection, and return the client of its instance."""
+        self.config = await self.look_up(poll, first=first)
+        client = self._lease.move(self.config).client
+        poll.lists.clear()  # they were read as another user
+        return client
+
+    async def _ask(self, read: Read, poll: Poll) -> Answer:
+        instance = self._lease.instance
+        assert instance is not None  # the first step of the first poll connects  # noqa: S101
+        assert self.config is not None  # noqa: S101
+        poll.until = poll.latest + self.config.connect_timeout + self.config.read_timeout
+        return await instance.ask(read, poll)
 
     async def look_up(self, poll: Poll, *, first: bool = False) -> ClientConfig:
         """Read the Airflow connection.
@@ -180,15 +193,24 @@ class Polls:
         # The whole connection is read in one call outside of the event loop. The call is a task of
         # its own: if it were awaited directly, a cancellation would lose the message that tells
         # Airflow a kill from a restart.
-        look_up = asyncio.ensure_future(
-            sync_to_async(lambda: TrifactaHook(self._trifacta_conn_id).config.without_repetitions)()
-        )
-        look_up.add_done_callback(lambda done: done.cancelled() or done.exception())
-        patience = max(poll.latest - loop.time(), 0) + _LOOK_UP_GRACE
-        await asyncio.wait({look_up}, timeout=None if patience == math.inf else patience)
+        look_up = asyncio.ensure_future(sync_to_async(self._read_connection)())
+        look_up.add_done_callback(_take_note)
+        timeout = None
+        if poll.latest < math.inf:
+            timeout = max(poll.latest - loop.time(), 0) + _LOOK_UP_GRACE
+        await asyncio.wait({look_up}, timeout=timeout)
         if not look_up.done():
             raise TimeoutError("The look-up of the Airflow connection took too long")
         return look_up.result()
+
+    def _read_connection(self) -> ClientConfig:
+        return TrifactaHook(self._trifacta_conn_id).config.without_repetitions
+
+
+def _take_note(done: asyncio.Future[Any]) -> None:
+    """Look at the error of a look-up that nobody waits for any more, else asyncio logs it."""
+    if not done.cancelled():
+        done.exception()
 
 
 class _NeedsWorkerError(Exception):
@@ -254,13 +276,14 @@ class WatchTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the keywords that make an equal trigger."""
-        keywords = {one.name: getattr(self, one.name) for one in fields(self)}
+        keywords = {field.name: getattr(self, field.name) for field in fields(self)}
         return f"{type(self).__module__}.{type(self).__name__}", keywords
 
     @property
     def given_up_after(self) -> timedelta | None:
-        """For how long, from now on, Airflow waits for the event. It matters if the triggerer loses
-        the trigger.
+        """For how long, from now on, Airflow waits for the event.
+
+        It matters if the triggerer loses the trigger.
         """
         if self.deadline is None:
             return None
@@ -271,9 +294,7 @@ class WatchTrigger(BaseTrigger):
         """Make the watch."""
 
     def _needs(self, read: Read) -> bool:  # noqa: ARG002
-        """Tell whether the wait goes back to a worker if the answer to a question is too large for
-        the triggerer.
-        """
+        """Tell whether the wait needs a worker if an answer is too large for the triggerer."""
         return False
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -288,10 +309,9 @@ class WatchTrigger(BaseTrigger):
                 "deadline": self.deadline,
             }
         except TrifactaError as error:
-            told = f"{type(error).__name__}: {error.told}"
             event = {
                 "status": "error",
-                "message": told,
+                "message": f"{type(error).__name__}: {error.told}",
                 "advice": error.advice,
                 "retryable": error.retryable,
             }
@@ -338,21 +358,24 @@ class WatchTrigger(BaseTrigger):
         offset = loop.time() - time.time()
         began = loop.time() if self.began is None else self.began + offset
         deadline = math.inf if self.deadline is None else self.deadline + offset
-        due = loop.time() if self.not_before is None else max(self.not_before + offset, loop.time())
+        due = loop.time()
+        if self.not_before is not None:
+            due = max(due, self.not_before + offset)
         # The task has just polled. A random pause keeps waits apart that began at the same time.
         spread = self.poke_interval * random.random()  # noqa: S311
         polls = Polls(self.trifacta_conn_id, job_groups=self._job_groups, needs=self._needs)
-        self._polls, number = polls, 0
+        self._polls = polls
+        number = 0
         try:
             while True:
                 due = min(due, deadline)
                 poll = Poll(due, self.poke_interval, latest=deadline, spread=spread, number=number)
                 try:
                     done = await polls.poll(watch, poll)
-                except (
-                    TimeoutError
-                ):  # the instance does not answer, and the wait must still end in time
-                    done, due = False, deadline
+                except TimeoutError:
+                    # The instance does not answer, and the wait must still end in time.
+                    done = False
+                    due = deadline
                 if done:
                     return {"status": "success", "message": watch.state, "retryable": False}
                 asked = loop.time() if poll.began is None else poll.began
@@ -363,13 +386,15 @@ class WatchTrigger(BaseTrigger):
                         "retryable": False,
                     }
                 due = max(asked + self._pause(asked - began), loop.time() + watch.retry_after)
-                spread, number = 0.0, number + 1
+                spread = 0.0
+                number += 1
         finally:
             polls.close()
 
     def _pause(self, waited: float) -> float:
-        """Return the usual pause after some seconds of waiting. Each growing pause about doubles
-        the wait so far.
+        """Return the usual pause after some seconds of waiting.
+
+        Each growing pause about doubles the wait so far.
         """
         if not self.exponential_backoff:
             return self.poke_interval

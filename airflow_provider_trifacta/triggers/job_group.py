@@ -44,21 +44,23 @@ class JobGroupTrigger(WatchTrigger):
         return {"failed": self._watching.failed if self._watching else []}
 
     async def on_kill(self) -> None:
-        """Cancel the job groups, if ``cancel_on_kill`` says so. Airflow 3.3 calls this and gives it
-        about a second.
+        """Cancel the job groups, if ``cancel_on_kill`` says so.
+
+        Airflow 3.3 calls this and gives it about a second.
         """
         if not self.cancel_on_kill:
             return
         # A thread of its own goes on after the triggerer stops waiting for it.
         executor = ThreadPoolExecutor(1, thread_name_prefix="trifacta-cancel")
-        canceling = asyncio.get_running_loop().run_in_executor(
-            executor, contextvars.copy_context().run, self._cancel_job_groups
-        )
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        canceling = loop.run_in_executor(executor, context.run, self._cancel_job_groups)
         executor.shutdown(wait=False)
         await asyncio.wait({canceling})
         canceling.result()
 
     def _cancel_job_groups(self) -> None:
-        known = self._polls and self._polls.config
-        config = known or TrifactaHook(self.trifacta_conn_id).config.without_repetitions
+        config = self._polls.config if self._polls else None
+        if config is None:
+            config = TrifactaHook(self.trifacta_conn_id).config.without_repetitions
         cancel_job_groups(config, self.job_group_ids)

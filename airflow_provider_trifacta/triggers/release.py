@@ -26,11 +26,14 @@ class ReleaseActiveTrigger(WatchTrigger):
     deployment_id: int | None = None
 
     def _watch(self, **waiting: Any) -> ReleaseWatch:
-        known = self.deployment_id
+        release_id = parse_id(self.release_id, "release_id")
+        deployment_id = None
+        if self.deployment_id is not None:
+            deployment_id = parse_id(self.deployment_id, "deployment_id")
         return ReleaseWatch(
-            parse_id(self.release_id, "release_id"),
+            release_id,
             on_superseded=self.on_superseded,
-            deployment_id=None if known is None else parse_id(known, "deployment_id"),
+            deployment_id=deployment_id,
             **waiting,
         )
 
