@@ -1,5 +1,4 @@
-"""Shared polls beside an event loop: the waits on one instance share a client, a few threads, and
-the answers.
+"""Polls that the waits on one instance share: its client, a few threads, and the answers.
 
 A triggerer may hold a thousand waits in one process. If each asked for itself, they would exceed
 the server's quotas and need as many threads. So equal questions are asked once, and every wait that
@@ -36,9 +35,11 @@ THREADS = 16
 
 #: From this many awaited job groups on, one read of the list replaces the reads of their states.
 LIST_FROM = 10
-#: How many rows of that list are read: the second number if more job groups are awaited than the
-#: first number.
-_LIST_ROWS = (100, 1000)
+#: How many job groups of that list are read, and how many if more than that are awaited.
+_SHORT_LIST = 100
+_LONG_LIST = 1000
+#: A timer may end this much too early.
+_CLOCK_STEP = 0.001
 #: Every so many polls the state itself is read, because the list may be wrong or unreadable.
 STATUS_EVERY = 20
 
@@ -112,10 +113,28 @@ class _Question:
     busy: bool = False
     context: contextvars.Context | None = None
 
+    def take_served(self) -> list[_Waiter]:
+        """Take the waiters that the request which begins now serves. The others stay.
+
+        :returns: those whose polls are due
+        """
+        soon = self.began + _CLOCK_STEP
+        self.interval = min(waiter.poll.interval for waiter in self.waiters)
+        served: list[_Waiter] = []
+        others: list[_Waiter] = []
+        for waiter in self.waiters:
+            if min(waiter.poll.due, waiter.latest) <= soon:
+                served.append(waiter)
+            else:
+                others.append(waiter)
+        self.waiters = others
+        return served
+
 
 class PollingInstance:
-    """One instance, shared by the waits on it. Each has its own threads, so a slow one does not
-    delay the others.
+    """One instance, shared by the waits on it.
+
+    Each instance has its own threads, so a slow one does not delay the others.
 
     A wait always receives the answer to a request that began after the wait asked. Equal questions
     share requests: the next one begins an interval after the one before, and serves all waits that
@@ -164,52 +183,57 @@ class PollingInstance:
         return answer
 
     async def _listed(self, job_group_id: int, poll: Poll) -> Answer | None:
-        """Look up a job group in the list of all, if that is cheaper; None to ask for its own
-        state.
+        """Look up a job group in the list of all, if that is cheaper.
 
         The list only decides that a job group is still running. That it has ended is read from the
         job group itself.
+
+        :returns: the answer; None to ask for the job group's own state
         """
-        own_turn = (poll.number + job_group_id) % STATUS_EVERY == 0
-        if (
-            self.job_groups < LIST_FROM
-            or own_turn
-            or poll.due >= poll.latest
-            or poll.due < self._no_list_before
-        ):
+        if not self._may_use_list(job_group_id, poll):
             return None
-        read = NewestJobGroups(_LIST_ROWS[self.job_groups > _LIST_ROWS[0]])
+        read = NewestJobGroups(_LONG_LIST if self.job_groups > _SHORT_LIST else _SHORT_LIST)
         answer = poll.lists.get(read)
         if answer is None:
-            answer = poll.lists[read] = await self._ask(read, poll)
+            answer = await self._ask(read, poll)
+            poll.lists[read] = answer
             # The next poll is due an interval after this list, so that it can share the next one.
             poll.began = answer.began
-        asks_to_wait = (
-            isinstance(answer.error, RateLimitError) and answer.error.retry_after is not None
-        )
-        if asks_to_wait or isinstance(answer.error, AuthenticationError):
+        error = answer.error
+        asks_to_wait = isinstance(error, RateLimitError) and error.retry_after is not None
+        if asks_to_wait or isinstance(error, AuthenticationError):
             return answer
-        if answer.error is not None:
+        if error is not None:
             log.debug(
-                "The list of job groups cannot be read, so each is asked for its state: %s",
-                answer.error,
+                "The list of job groups cannot be read, so each is asked for its state: %s", error
             )
             self._no_list_before = answer.began + STATUS_EVERY * poll.interval
             return None
         state = answer.value.get(job_group_id)
         return Answer(answer.began, state) if state in RUNNING else None
 
+    def _may_use_list(self, job_group_id: int, poll: Poll) -> bool:
+        if self.job_groups < LIST_FROM or poll.due < self._no_list_before:
+            return False
+        is_last_poll = poll.due >= poll.latest
+        is_turn_of_own_state = (poll.number + job_group_id) % STATUS_EVERY == 0
+        return not is_last_poll and not is_turn_of_own_state
+
     async def _ask(self, read: Read, poll: Poll) -> Answer:
         loop = asyncio.get_running_loop()
         question = self.questions.get(read)
         if question is None:
-            question = self.questions[read] = _Question(read, loop.time() + poll.spread)
-        waiter = _Waiter(poll, loop.time() if read.urgent else poll.latest, loop.create_future())
+            question = _Question(read, loop.time() + poll.spread)
+            self.questions[read] = question
+        latest = loop.time() if read.urgent else poll.latest
+        waiter = _Waiter(poll, latest, loop.create_future())
         question.waiters.append(waiter)
         # The request's log lines go to one of those who wait for it.
         question.context = contextvars.copy_context()
         self._ring(question, self._begins(question, waiter))
-        patience = loop.call_at(poll.until, _give_up, waiter) if poll.until < math.inf else None
+        patience = None
+        if poll.until < math.inf:
+            patience = loop.call_at(poll.until, _give_up, waiter)
         try:
             return await waiter.answer
         finally:
@@ -219,12 +243,11 @@ class PollingInstance:
 
     def _begins(self, question: _Question, waiter: _Waiter) -> float:
         """Return when the next request may begin, as far as one waiter is concerned."""
-        paused = self._paused.get(question.read.endpoint, -math.inf)
         poll = waiter.poll
-        apart = min(poll.interval, question.interval)
-        return min(
-            max(poll.due, question.began + apart, question.not_before, paused), waiter.latest
-        )
+        paused_until = self._paused.get(question.read.endpoint, -math.inf)
+        after_last = question.began + min(poll.interval, question.interval)
+        earliest = max(poll.due, after_last, question.not_before, paused_until)
+        return min(earliest, waiter.latest)
 
     def _ring(self, question: _Question, when: float) -> None:
         """Set the timer of a question, unless it is due sooner already."""
@@ -248,20 +271,24 @@ class PollingInstance:
         If not, its timer is set again. A question that no wait asks any more is forgotten after its
         interval.
         """
-        question.timer, question.next, question.busy = None, math.inf, False
+        question.timer = None
+        question.next = math.inf
+        question.busy = False
         soon = asyncio.get_running_loop().time() + _CLOCK_STEP
-        question.waiters = [one for one in question.waiters if not one.answer.done()]
+        question.waiters = [waiter for waiter in question.waiters if not waiter.answer.done()]
         if question.waiters:
-            when = min(self._begins(question, one) for one in question.waiters)
+            when = min(self._begins(question, waiter) for waiter in question.waiters)
         elif question.began > -math.inf:
             when = question.began + question.interval
         else:
             when = soon
         if when > soon:
             self._ring(question, when)
-        elif not question.waiters:
+            return False
+        if not question.waiters:
             self.questions.pop(question.read, None)
-        return when <= soon and bool(question.waiters)
+            return False
+        return True
 
     def _begin(self) -> None:
         """Begin requests as long as there are threads."""
@@ -271,32 +298,33 @@ class PollingInstance:
             # The endpoint may have been paused since the question became ready.
             if not self._may_begin(question):
                 continue
-            question.busy, question.began = True, loop.time()
-            soon, waiters = question.began + _CLOCK_STEP, question.waiters
-            question.interval = min(one.poll.interval for one in waiters)
-            served = [one for one in waiters if min(one.poll.due, one.latest) <= soon]
-            question.waiters = [one for one in waiters if min(one.poll.due, one.latest) > soon]
+            question.busy = True
+            question.began = loop.time()
+            served = question.take_served()
             context = question.context or contextvars.copy_context()
             running = loop.run_in_executor(self._executor, context.run, question.read, self.client)
             self._running.add(running)
             running.add_done_callback(functools.partial(self._end, question, served))
 
     def _end(self, question: _Question, served: list[_Waiter], done: asyncio.Future[Any]) -> None:
+        """Hand on how a request ended, and begin the next ones."""
         self._running.discard(done)
         if done.cancelled():  # the instance is closed
             return
-        error, now = done.exception(), asyncio.get_running_loop().time()
-        asked = getattr(error, "retry_after", None)
-        if asked:
+        error = done.exception()
+        retry_after = getattr(error, "retry_after", None)
+        if retry_after:
+            now = asyncio.get_running_loop().time()
             endpoint = question.read.endpoint
-            self._paused[endpoint] = max(now + asked, self._paused.get(endpoint, now))
+            self._paused[endpoint] = max(now + retry_after, self._paused.get(endpoint, now))
         for waiter in served:
-            if not waiter.answer.done():
-                waiter.answer.set_result(
-                    Answer(question.began, error=_own(error))
-                    if error
-                    else Answer(question.began, done.result())
-                )
+            if waiter.answer.done():
+                continue
+            if error:
+                answer = Answer(question.began, error=_own(error))
+            else:
+                answer = Answer(question.began, done.result())
+            waiter.answer.set_result(answer)
         self._due(question)
         self._begin()
 
@@ -311,14 +339,10 @@ class PollingInstance:
         self.client.close()
 
 
-#: A timer may end this much too early.
-_CLOCK_STEP = 0.001
-
-
 def _own(error: BaseException) -> Exception:
-    """Return a copy of an error for one of several receivers, because each of them adds its own
-    traceback.
-    """
+    """Return a copy of an error for one of several receivers. Each adds its own traceback."""
     if isinstance(error, TrifactaError):
         return copy.copy(error)
-    return error if isinstance(error, Exception) else RuntimeError(repr(error))
+    if isinstance(error, Exception):
+        return error
+    return RuntimeError(repr(error))
