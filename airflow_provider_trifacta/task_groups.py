@@ -74,8 +74,9 @@ _WITHOUT_ROLLBACK = (
 
 
 class PromotionGroup(TaskGroup):
-    """What :func:`promote_flow` returns: the group, and its result. It can be placed before or
-    after other tasks.
+    """What :func:`promote_flow` returns: the group, and its result.
+
+    It can be placed before or after other tasks.
     """
 
     @property
@@ -219,8 +220,8 @@ def promote_flow(
     group: PromotionGroup = PromotionGroup(group_id, default_args=arguments)  # type: ignore[arg-type, unused-ignore]
     if next(group.iter_mapped_task_groups(), None):
         # The tasks of a mapped promotion show the name of their deployment in place of a number.
-        first = group.child_id("baseline")  # type: ignore[no-untyped-call, unused-ignore]
-        name = f"ti.xcom_pull(task_ids='{first}', key='{NAME_KEY}', map_indexes=ti.map_index)"
+        baseline_id = group.child_id("baseline")  # type: ignore[no-untyped-call, unused-ignore]
+        name = f"ti.xcom_pull(task_ids='{baseline_id}', key='{NAME_KEY}', map_indexes=ti.map_index)"
         label = f"{{{{ ({name} or ti.map_index) | string | truncate(100) }}}}"
         group.default_args = {"map_index_template": label, **group.default_args}
     with group:
@@ -253,7 +254,7 @@ def promote_flow(
                     **where,
                 )
             )
-        before = [step.task_id for step in steps]
+        before_upload = [step.task_id for step in steps]
         create = CreateReleaseOperator(
             task_id="create_release", baseline=baseline.output, **package, **where
         )
@@ -264,12 +265,12 @@ def promote_flow(
         if smoke_run:
             # If nothing remembers the jobs of an earlier try, a second try would run production
             # twice.
-            tries: dict[str, Any] = {} if KEEPS_STATE else {"retries": 0}
+            retries: dict[str, Any] = {} if KEEPS_STATE else {"retries": 0}
             run = RunDeploymentOperator(
                 task_id="smoke_run",
                 release_id=release_id,
                 run_parameters=run_parameters,
-                **tries,
+                **retries,
                 **where,
             )
             # Tasks that the parameters come from must succeed before anything is promoted.
@@ -283,7 +284,7 @@ def promote_flow(
             )
             steps += [run, jobs]
         tasks = PromotionTasks(
-            before=tuple(before),
+            before=tuple(before_upload),
             create=create.task_id,
             active=active.task_id,
             run=run.task_id if run else None,
@@ -298,17 +299,17 @@ def promote_flow(
             "tasks": tasks,
             "patience": tolerated_outage,
             "doc_md": first_aid_page(),
-            "execution_timeout": _sum(tolerated_outage, rollback_outage) + _END_MARGIN,
+            "execution_timeout": _total(tolerated_outage, rollback_outage) + _END_MARGIN,
         }
-        undo = (
-            RollbackGroupOperator(task_id="roll_back", tolerated_outage=rollback_outage, **end)
-            if roll_back
-            else None
-        )
+        undo = None
+        if roll_back:
+            undo = RollbackGroupOperator(
+                task_id="roll_back", tolerated_outage=rollback_outage, **end
+            )
         promoted = ConfirmGroupOperator(
             task_id="promoted",
             # It comes last before the upload.
-            dry_run_task=before[-1] if dry_run else None,
+            dry_run_task=before_upload[-1] if dry_run else None,
             outlets=list(outlets or ()),
             **end,
         )
@@ -321,25 +322,23 @@ def promote_flow(
 
 def _advise(steps: Sequence[Any], tasks: PromotionTasks) -> None:
     """Let the errors of the steps advise what helps in the group."""
-    then = _AFTER_ROLLBACK if tasks.roll_back else _WITHOUT_ROLLBACK
+    after_upload = _AFTER_ROLLBACK if tasks.roll_back else _WITHOUT_ROLLBACK
     for step in steps:
         step.in_group = True
         if step.task_id == tasks.create:
             step.advice = _PROMOTE_AGAIN.format(promoted=tasks.promoted)
         elif step.task_id in tasks.proof:
-            step.advice = then.format(promoted=tasks.promoted)
+            step.advice = after_upload.format(promoted=tasks.promoted)
 
 
-def _sum(*times: float | timedelta) -> timedelta:
-    """Add lengths of time. One that cannot be read counts as nothing here: the task that uses it
-    says so.
-    """
+def _total(*durations: float | timedelta) -> timedelta:
+    """Add durations. One that cannot be read counts as none here: the task that uses it says so."""
     total = timedelta()
-    for time in times:
-        if isinstance(time, timedelta):
-            total += time
-        elif isinstance(time, (int, float)):
-            total += timedelta(seconds=time)
+    for duration in durations:
+        if isinstance(duration, timedelta):
+            total += duration
+        elif isinstance(duration, (int, float)):
+            total += timedelta(seconds=duration)
     return total
 
 
