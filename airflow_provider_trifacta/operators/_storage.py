@@ -1,6 +1,4 @@
-"""Package files: opened for a promotion, and written by an export, on the worker or in object
-storage.
-"""
+"""Package files, on the worker or in object storage: opened for a promotion, saved by an export."""
 
 from __future__ import annotations
 
@@ -84,9 +82,8 @@ def open_source(path: Any, most: int = DEFAULT_MAX_PACKAGE_SIZE) -> FlowPackage:
     try:
         local = _without_file_scheme(text)
         if local != text:
-            return open_package(
-                local
-            )  # it checks the type of the file first: a pipe or a device may have no end
+            # It checks the type of the file first: a pipe or a device may have no end.
+            return open_package(local)
         _check_url(text)
     except errors.InvalidInputError as error:
         raise errors.PackageNotFoundError(str(error)) from None
@@ -97,9 +94,18 @@ def open_source(path: Any, most: int = DEFAULT_MAX_PACKAGE_SIZE) -> FlowPackage:
         name = _fetch(text, file, most)
         return FlowPackage(file, name)
     except BaseException:
-        with contextlib.suppress(OSError):  # it tries again to write what could not be written
-            file.close()
+        close_quietly(file)
         raise
+
+
+def close_quietly(file: BinaryIO) -> None:
+    """Close a file whose content is not needed.
+
+    :param file: the file
+    """
+    # Closing tries again to write what could not be written.
+    with contextlib.suppress(OSError):
+        file.close()
 
 
 def _fetch(url: str, file: BinaryIO, most: int) -> str:
@@ -182,14 +188,13 @@ def _is_folder(path: str, destination: str) -> bool:
 
 def _destination_error(error: Exception, path: str, state: str) -> errors.DestinationError:
     """Return the error of a file that cannot be written: the cause, what was done, what helps."""
+    words = f"The package cannot be saved as {_named(path)}: {_storage_words(error)}. {state}"
+    if _is_url(path):
+        return errors.DestinationError(f"{words}{_needs(path)}", retryable=True)
     number = error.errno if isinstance(error, OSError) else None
-    lines = (
-        f"The package cannot be saved as {_named(path)}: {_storage_words(error)}. {state}",
-        _HELP.get(number or 0, "") if not _is_url(path) else "",
-        _needs(path),
-    )
-    words = " ".join(line.strip() for line in lines if line)
-    return errors.DestinationError(words, retryable=_is_url(path) or number not in _LASTING)
+    if number in _HELP:
+        words = f"{words} {_HELP[number]}"
+    return errors.DestinationError(words, retryable=number not in _LASTING)
 
 
 def save(file: BinaryIO, path: str, *, make_folders: bool = False) -> None:
@@ -239,7 +244,8 @@ def _save_local(file: BinaryIO, path: Path) -> None:
     file.seek(start)
     with _in_place(str(path)):
         _write(file, path, path, os.O_TRUNC)
-        size, saved = file.tell() - start, path.stat().st_size
+        size = file.tell() - start
+        saved = path.stat().st_size
         if saved != size:
             raise OSError(f"the file has {saved} bytes and not {size}")
 
@@ -260,8 +266,7 @@ def _write(file: BinaryIO, target: Path, replaced: Path, flag: int) -> None:
         whole.flush()
         _sync(descriptor)
     except BaseException:
-        with contextlib.suppress(OSError):  # it tries again to write what could not be written
-            whole.close()
+        close_quietly(whole)
         raise
     whole.close()
 
@@ -314,10 +319,12 @@ def _in_place(path: str) -> Iterator[None]:
 
 def _save_object(file: BinaryIO, path: str) -> None:
     target = object_storage_path(path)
-    system, place = target.fs, str(target.path)
+    system = target.fs
+    place = str(target.path)
     scheme = path.partition(":")[0].lower()
     if scheme in _OBJECT_STORES:
-        _put(file, system, place, _S3_PARTS if scheme in ("s3", "s3a") else {})
+        options = _S3_PARTS if scheme in ("s3", "s3a") else {}
+        _put(file, system, place, options)
         return
     folder = place.rpartition("/")[0]
     part = f"{folder}/{_part_name()}"
@@ -363,8 +370,7 @@ def _put(file: BinaryIO, system: Any, place: str, options: dict[str, int] | None
         size = named.tell()
         system.put_file(named.name, place, **(options or {}))
     finally:
-        with contextlib.suppress(OSError):  # it tries again to write what could not be written
-            named.close()
+        close_quietly(cast(BinaryIO, named))
     system.invalidate_cache()
     saved = system.info(place).get("size")
     if saved != size:
@@ -392,14 +398,15 @@ def _temporary_space() -> Iterator[None]:
     except OSError as error:
         raise errors.TemporarySpaceError(
             "This worker has no room for a temporary copy of the package:"
-            f" {_storage_words(error)}. Nothing was"
-            " sent or saved. Free some space, or set TMPDIR to a directory that can be written to."
+            f" {_storage_words(error)}. Nothing was sent or saved. Free some space, or set TMPDIR"
+            " to a directory that can be written to."
         ) from error
 
 
 def _copy(source: BinaryIO, target: BinaryIO, most: int | None = None) -> bool:
-    """Copy a file into a temporary one; tell whether all of it was copied, and stop where it has
-    too many bytes.
+    """Copy a file into a temporary one, but stop where it has too many bytes.
+
+    :returns: whether all of it was copied
     """
     copied = 0
     while block := source.read(_BLOCK_SIZE):
@@ -426,12 +433,12 @@ def _check_url(path: str) -> None:
             " servers. Give a path on the worker or an object storage such as s3://. A task before"
             " this one can download the file."
         )
-    if found := _ONE_SLASH.match(path):
-        scheme = found[1]
+    one_slash = _ONE_SLASH.match(path)
+    if one_slash:
         raise errors.InvalidInputError(
             f"package_path is {_named(path)}, with one slash after its scheme. Write"
-            f" {shown(scheme)}://."
-            " pathlib.Path drops the second slash of a URL: give a text or an ObjectStoragePath."
+            f" {shown(one_slash[1])}://. pathlib.Path drops the second slash of a URL: give a text"
+            " or an ObjectStoragePath."
         )
     if not _is_url(path):
         return
@@ -446,8 +453,9 @@ def _check_url(path: str) -> None:
 
 
 def _without_file_scheme(path: str) -> str:
-    """Return the local path of a ``file://`` or ``local://`` URL, as ``ObjectStoragePath`` reads
-    it; else the path.
+    """Return the local path of a ``file://`` or ``local://`` URL; else the path.
+
+    ``ObjectStoragePath`` reads such a URL in the same way.
     """
     scheme, _, rest = path.partition(":")
     if scheme.lower() not in ("file", "local") or not rest.startswith("/"):
@@ -471,9 +479,10 @@ def _named(path: object) -> str:
 
 
 def _needs(path: str) -> str:
-    advice = "Object storage needs the provider of its scheme and its fsspec package"
+    """Return what the storage of a URL needs, as an error says it; empty for a local path."""
+    if not _is_url(path):
+        return ""
     return (
-        f" {advice}, for example apache-airflow-providers-amazon[s3fs] for s3://."
-        if _is_url(path)
-        else ""
+        " Object storage needs the provider of its scheme and its fsspec package, for example"
+        " apache-airflow-providers-amazon[s3fs] for s3://."
     )

@@ -162,19 +162,22 @@ class RollbackDeploymentOperator(TrifactaOperator):
     def _act(self, attempt: Attempt) -> None:
         """Roll back, if a release of this run is live."""
         baseline = Baseline.parse(self.baseline)
-        uuid = None if self.package_uuid in (None, "", "None") else self.package_uuid
-        if uuid is not None and not isinstance(uuid, str):
+        # A template without a value renders to an empty text or to "None".
+        unknown = (None, "", "None")
+        package_uuid = None if self.package_uuid in unknown else self.package_uuid
+        if package_uuid is not None and not isinstance(package_uuid, str):
             raise InvalidInputError(
-                f"package_uuid must be the package's uuid or None, not {shown(repr(uuid), 80)}."
-                " Nothing was sent. Take it from the promotion's task, under the XCom key"
-                " 'package_uuid'.",
+                "package_uuid must be the package's uuid or None, not"
+                f" {shown(repr(package_uuid), 80)}. Nothing was sent. Take it from the promotion's"
+                " task, under the XCom key 'package_uuid'.",
                 deployment_id=baseline.deployment_id,
             )
-        # A template without a value renders to an empty text or to "None".
-        unknown_id = self.release_id in (None, "", "None")
-        release_id = None if unknown_id else parse_id(self.release_id, "release_id")
+        release_id = None
+        if self.release_id not in unknown:
+            release_id = parse_id(self.release_id, "release_id")
         patience = seconds("tolerated_outage", self.tolerated_outage)
-        deployment_id, target = baseline.deployment_id, baseline.active_release_id
+        deployment_id = baseline.deployment_id
+        target = baseline.active_release_id
         recorded = f"release {target}" if target else "no release"
         self.log.info("Will roll %s back to %s being live, if necessary", baseline.where, recorded)
         tries = attempt.begin()
@@ -185,7 +188,7 @@ class RollbackDeploymentOperator(TrifactaOperator):
                 return roll_back(
                     client,
                     baseline,
-                    uuid,
+                    package_uuid,
                     release_id=release_id,
                     tries=tries,
                     settle_timeout=self.settle_timeout,
@@ -211,5 +214,9 @@ class RollbackDeploymentOperator(TrifactaOperator):
                 outcome="rolled_back" if undone else "unchanged",
             )
             if undone and target is not None:
-                event = {"release_id": target, "package_uuid": undone.restored_package}
-                attempt.announce_live(client, deployment_id, **event)
+                attempt.announce_live(
+                    client,
+                    deployment_id,
+                    release_id=target,
+                    package_uuid=undone.restored_package,
+                )

@@ -130,6 +130,7 @@ class DryRunReleaseOperator(PackageOperator):
             if error.retryable:
                 raise
             return Comparison(path, why_not=str(error))
-        live = scene.live_package_uuid
-        shown_live = None if live is None else live == difference.old.uuid
+        shown_live = None
+        if scene.live_package_uuid is not None:
+            shown_live = scene.live_package_uuid == difference.old.uuid
         return Comparison(path, difference, shown_live=shown_live)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from ..promotion.mappings import Mappings
 from ..promotion.workspace import WorkspaceImporter
 from ._base import Attempt, TrifactaOperator, given_name
 from ._packages import PackageReader
-from ._storage import check_destination, save, temporary_file
+from ._storage import check_destination, close_quietly, save, temporary_file
 from .dry_run import refuse_problems
 
 if TYPE_CHECKING:
@@ -111,8 +110,7 @@ class ExportFlowPackageOperator(TrifactaOperator):
                 client.flows.export(flow_id, file, comment=self.comment)
             package = FlowPackage(file, f"of flow {flow_id}")
         except BaseException:
-            with suppress(OSError):  # it tries again to write what could not be written
-                file.close()
+            close_quietly(file)
             raise
         with package:
             info = package.info
