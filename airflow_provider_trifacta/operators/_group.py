@@ -264,9 +264,9 @@ class _GroupEnd(TrifactaOperator):
         def made_in_run(task: str | None, key: str) -> int | None:
             """Return the release that a task named, if it is of this run."""
             release_id = _xcom_or_item(context, task, key)
-            if baseline is None or not isinstance(release_id, int):
+            if baseline is None:
                 return None
-            return release_id if release_id > (baseline.latest_release_id or 0) else None
+            return _made_since(baseline, release_id)
 
         release_id = _xcom_or_item(context, tasks.create, "release_id")
         package_uuid = _xcom_or_item(context, tasks.create, "package_uuid")
@@ -274,6 +274,8 @@ class _GroupEnd(TrifactaOperator):
         job_group_ids = _pull(context, tasks.run, "job_group_ids") or ()
         note = _pull(context, tasks.wait, GAVE_UP_KEY) or {}
         waited_for = _pull(context, tasks.wait, "job_group_ids")
+        if waited_for is not None:
+            waited_for = tuple(waited_for)
         return Steps(
             tasks,
             dict(zip(tasks.steps, states, strict=True)),
@@ -283,7 +285,7 @@ class _GroupEnd(TrifactaOperator):
             proven_id=made_in_run(proven_by, PROVEN_KEY) or kept_id,
             job_group_ids=tuple(job_group_ids),
             gave_up_on=tuple(note.get("job_group_ids") or ()),
-            waited_for=None if waited_for is None else tuple(waited_for),
+            waited_for=waited_for,
         )
 
     def _judge(
@@ -613,8 +615,8 @@ def _own_change(client: TrifactaClient, baseline: Baseline, tries: Tries) -> Und
     entry = tries.journal.entry(**live_request(baseline.deployment_id, target))
     if entry is None:
         return None
-    live_before = entry.before.get("live")
-    if not isinstance(live_before, int) or live_before <= (baseline.latest_release_id or 0):
+    live_before = _made_since(baseline, entry.before.get("live"))
+    if live_before is None:
         return None
 
     def is_done(now: Standing) -> bool:
@@ -719,8 +721,7 @@ class ConfirmGroupOperator(_GroupEnd):
     def _rolled_back(self, context: Context, baseline: Baseline | None) -> int | None:
         """Return the release that the rollback took back, if it is of this run."""
         release_id = _pull(context, self.tasks.roll_back, "rolled_back_release_id")
-        newest = (baseline.latest_release_id or 0) if baseline else 0
-        return release_id if isinstance(release_id, int) and release_id > newest else None
+        return _made_since(baseline, release_id)
 
     def _where(self, context: Context, baseline: Baseline | None) -> Target:
         """Return the deployment: of the baseline, or else of the group."""
@@ -841,6 +842,19 @@ def _xcom_or_item(context: Context, task_id: str | None, key: str) -> Any:
         return pushed
     returned = _pull(context, task_id)
     return returned.get(key) if isinstance(returned, Mapping) else None
+
+
+def _made_since(baseline: Baseline | None, release_id: Any) -> int | None:
+    """Return a release if it was made after the baseline, so that it may be of this run.
+
+    Ids only grow. Without a baseline every release counts.
+
+    :param release_id: what a task or a note says, which may be anything
+    """
+    if not isinstance(release_id, int):
+        return None
+    latest_id = baseline.latest_release_id if baseline else None
+    return release_id if release_id > (latest_id or 0) else None
 
 
 def _live_words(release_id: int | None) -> str:

@@ -192,10 +192,11 @@ class RunningOperator(TrifactaOperator):
         values: dict[str, str] = {}
         for name, value in parameters.items():
             values[name] = "***" if looks_secret(name) else value
+        if self._with_release:
+            words = f"{words} if release {self.release_id} is live"
         self.log.info(
-            "Will run %s%s with %s, and %s",
+            "Will run %s with %s, and %s",
             words,
-            f" if release {self.release_id} is live" if self._with_release else "",
             f"the parameters {values}" if values else "no parameters",
             "wait for its jobs" if self.wait_for_completion else "not wait for its jobs",
         )
@@ -215,12 +216,8 @@ class RunningOperator(TrifactaOperator):
             xcoms["flow_run_id"] = run.flow_run_ids[0] if is_single else run.flow_run_ids
         attempt.push(release_id=run.release_id, job_group_ids=run.job_group_ids, **xcoms)
         self._result = attempt.xcoms
-        self.log.info(
-            "%s: %s job groups %s",
-            sentence(self._what_runs()),
-            "joined" if run.joined else "started",
-            run.job_group_ids,
-        )
+        verb = "joined" if run.joined else "started"
+        self.log.info("%s: %s job groups %s", sentence(self._what_runs()), verb, run.job_group_ids)
         attempt.show(*job_urls)
 
     def _what_runs(self) -> str:

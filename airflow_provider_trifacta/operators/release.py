@@ -200,11 +200,14 @@ class CreateReleaseOperator(PackageOperator):
         release, imported = promotion.release, promotion.imported
         if imported:
             self._report_contents(imported)
+        state = "staged and not live"
+        if self.activate:
+            state = "live" if release.active else "not live"
         self.log.info(
             "Release %s of %s is %s (%s). The release before: %s. Primary flows: %s",
             release.id,
             where,
-            ("live" if release.active else "not live") if self.activate else "staged and not live",
+            state,
             promotion.outcome,
             before,
             imported.primary_flow_ids if imported else "unknown",

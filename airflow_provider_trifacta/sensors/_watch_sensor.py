@@ -106,8 +106,12 @@ class WatchSensor(OneLineLog, BaseSensorOperator, Generic[W]):
         if done:
             return None
         watch = self._watch(context)
-        not_before = time.time() + watch.retry_after if watch.retry_after else None
+        not_before = None
+        if watch.retry_after:
+            not_before = time.time() + watch.retry_after
         max_wait = getattr(self, "max_wait", None)
+        if max_wait is not None:
+            max_wait = seconds("max_wait", max_wait)
         trigger = self._trigger(
             watch,
             trifacta_conn_id=self.trifacta_conn_id,
@@ -116,7 +120,7 @@ class WatchSensor(OneLineLog, BaseSensorOperator, Generic[W]):
             refusals=watch.refusals,
             poke_interval=float(self.poke_interval),
             exponential_backoff=bool(self.exponential_backoff),
-            max_wait=None if max_wait is None else seconds("max_wait", max_wait),
+            max_wait=max_wait,
             began=began,
             not_before=not_before,
             deadline=began + self.timeout,

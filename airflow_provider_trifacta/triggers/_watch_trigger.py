@@ -399,4 +399,6 @@ class WatchTrigger(BaseTrigger):
         if not self.exponential_backoff:
             return self.poke_interval
         pause = self.poke_interval + waited
-        return pause if self.max_wait is None else min(pause, self.max_wait)
+        if self.max_wait is None:
+            return pause
+        return min(pause, self.max_wait)
