@@ -87,7 +87,7 @@ class ExportFlowPackageOperator(TrifactaOperator):
         self.comment = comment
 
     def _act(self, attempt: Attempt) -> None:
-        """Export, check and save the package, and tell what it is."""
+        """Export, check and save the package, and push what it is."""
         name = given_name(self.flow_name, self.flow_id, "flow")
         flow_id = None if name else parse_id(self.flow_id, "flow_id")
         flow_words = flow_id or quoted(name)
@@ -193,7 +193,7 @@ class ImportFlowPackageOperator(PackageReader):
         self.dry_run_first = dry_run_first
 
     def _act(self, attempt: Attempt) -> dict[str, Any]:
-        """Check the package, import it once, and tell the new flows."""
+        """Check the package, import it once, and push the new flows."""
         folder_id = None if self.folder_id is None else parse_id(self.folder_id, "folder_id")
         self.log.info(
             "Will import %s into the workspace of connection %s",
