@@ -82,7 +82,7 @@ def _take_graph(page: Page, run_page: str) -> None:
 def _read_addresses(demo: subprocess.Popen[str]) -> dict[str, str]:
     """Read what the demo prints for a person who is to click through it."""
     patterns = {
-        "airflow": r"airflow +(http\S+) +login admin",
+        "airflow": r"airflow +(http://[^/\s]+)\S* +login admin",
         "password": r"airflow +http\S+ +login admin, password (\S+)",
         "edit": r".* (http\S+/emulator/flows/\d+)",
         "prod": r"prod +(\S+) +shows",

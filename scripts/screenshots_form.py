@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".build" / "screenshots"
 CONN_ID = "trifacta_default"
 EXAMPLE = {
-    "host": "https://trifacta.example.com:3005",
+    "host": "https://trifacta.example.com",
+    "port": "3005",
     "login": "promoter@example.com",
     "password": "not-a-password",
 }
@@ -60,7 +61,7 @@ def _airflow_2_11(browser: Browser, images: Path, python: str) -> None:
         page.fill("#conn_id", CONN_ID)
         for name, value in EXAMPLE.items():
             page.fill(f"#{name}", value)
-        page.locator("#extra__trifacta__max_package_size").wait_for()
+        page.locator("#extra__trifacta__upload_timeout").wait_for()
         page.locator("#password").blur()
         page.wait_for_timeout(1000)
         page.locator(".panel", has=page.locator("#model_form")).screenshot(
@@ -86,7 +87,7 @@ def _airflow_3_3(browser: Browser, images: Path) -> None:
         form.locator("[name=password]").blur()
         _picture(form, images / "connection-3.3-standard.png")
         form.get_by_role("button", name="Extra Fields", exact=True).click()
-        form.locator("[name=element_max_package_size]").wait_for()
+        form.locator("[name=element_upload_timeout]").wait_for()
         _picture(form, images / "connection-3.3-extra.png")
         form.get_by_role("button", name="Standard Fields").click()
         server = urlsplit(emulator)
