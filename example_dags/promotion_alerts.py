@@ -40,7 +40,13 @@ STATUS = (
 )
 #: The XCom is missing only if the task ended before it could read anything.
 STATE = STATUS + "{{ status.state or 'unknown' }}"
+DEPLOYMENT = STATUS + "{{ status.deployment_name or status.deployment_id or 'unknown' }}"
+CAUSE = STATUS + (
+    "{% if status.cause %}{{ status.cause.task }}: {{ status.cause.error or 'failed' }}."
+    " {{ status.cause.text or '' }}{% else %}no step failed{% endif %}"
+)
 TEXT = STATUS + "{{ status.text or 'How production stands is unknown.' }} {{ status.advice }}"
+LINK = STATUS + "{{ status.deployment_url or '' }}"
 
 with DAG(
     dag_id="promotion_alerts",
@@ -75,14 +81,18 @@ with DAG(
             subject="Promotion {{ dag.dag_id }}: " + STATE,
             # A name in Trifacta may hold any characters, so what is HTML to a mail program is
             # escaped.
-            html_content="{% filter e %}"
-            + TEXT
-            + "{% endfilter %}<p>{{ ti.task_id }}, run {{ run_id }}</p>",
+            html_content=(
+                "{% filter e %}" + TEXT + "{% endfilter %}"
+                "<p>Cause: {% filter e %}" + CAUSE + "{% endfilter %}</p>"
+                "<p>Deployment: {% filter e %}" + DEPLOYMENT + " " + LINK + "{% endfilter %}</p>"
+                "<p>{{ ti.task_id }}, run {{ run_id }}</p>"
+            ),
         )
     ]
     if SlackWebhookNotifier is not None:
+        lines = f"{TEXT}\nCause: {CAUSE}\nDeployment: {DEPLOYMENT} {LINK}"
         words = (
-            "{% filter replace('&', '&amp;') | replace('<', '&lt;') %}" + TEXT + "{% endfilter %}"
+            "{% filter replace('&', '&amp;') | replace('<', '&lt;') %}" + lines + "{% endfilter %}"
         )
         alerts.append(
             SlackWebhookNotifier(text="*Promotion {{ dag.dag_id }}: " + STATE + "*\n" + words)
