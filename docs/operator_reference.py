@@ -32,10 +32,13 @@ _REQUESTS = re.compile(r"^\| (\w+)(.*?) \| (\d+) \| (\d+) \|$", re.M)
 
 
 def process_signature(
-    _app: Any, what: str, _name: str, obj: Any, *_: Any
+    _app: Any, what: str, name: str, obj: Any, *_: Any
 ) -> tuple[str, None] | None:
-    """Leave the signature of an operator out: the table of its arguments says more."""
-    return ("", None) if what == "class" and _is_operator(obj) else None
+    """Leave out the signature of an operator and of the task group: the table of arguments says
+    more. What the task group returns is made by it alone.
+    """
+    is_group = name.endswith((".promote_flow", ".PromotionGroup"))
+    return ("", None) if is_group or (what == "class" and _is_operator(obj)) else None
 
 
 def process_docstring(

@@ -54,7 +54,7 @@ def test_links(page):
 
 
 def test_there_are_pages_and_each_picture_is_used():
-    assert {"README.md", "CONTRIBUTING.md", "SECURITY.md", "packages.md"} <= {
+    assert {"README.md", "CONTRIBUTING.md", "SECURITY.md", "promotion.md"} <= {
         page.name for page in PAGES
     }
     text = "".join(page.read_text() for page in PAGES)

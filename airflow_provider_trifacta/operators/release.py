@@ -42,8 +42,8 @@ class CreateReleaseOperator(PackageOperator):
     A promotion makes at most one release, never undoes a person's decision, and stops with an error
     when it cannot tell what happened. The package is checked before anything is sent. A live
     release that was made of the same package is reused. With a ``baseline`` only a release of this
-    run is reused, so that retries and clears find their own release. ``docs/guides/packages.md``
-    has the table of what happens when, and what to do about each error.
+    run is reused, so that retries and clears find their own release.
+    ``docs/how-it-works/promotion.md`` has the table of what happens when.
 
     API page: API Releases Create v4.
 

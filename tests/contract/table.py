@@ -12,7 +12,7 @@ from pathlib import Path
 from contract.changes import CHANGES, Change
 from contract.rows import Cell, cell_named, has_row_named
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "packages.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-it-works" / "retries.md"
 BEGIN, END = (
     "<!-- The contract: tests/contract/table.py writes this table. -->\n",
     "<!-- The end of the contract. -->\n",

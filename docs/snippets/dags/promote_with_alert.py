@@ -1,28 +1,30 @@
-"""Promote the flow Orders, and tell how production stands if the promotion was not kept."""
+"""Promote the flow Orders, and call a webhook if the promotion was not kept."""
 
 import os
 
 import pendulum
+import requests
 from airflow.sdk import DAG
 
 from airflow_provider_trifacta.task_groups import promote_flow
 
 PACKAGES = os.environ.get("TRIFACTA_PACKAGES", "/packages")
-ALERTS = os.environ.get("ALERTS", PACKAGES + "/alerts.txt")
 
 
-def alert(context):
-    """Stand for your channel. The status is missing only if the task was killed before it could
-    read anything."""
+def call_webhook(context):
+    """Say how production stands. The status is missing only if the task was killed early."""
     ti = context["ti"]
     status = (
         ti.xcom_pull(task_ids=ti.task_id, key="promotion_status", map_indexes=ti.map_index) or {}
     )
-    with open(ALERTS, "a") as file:
-        file.write(
-            f"{status.get('state', 'unknown')}: {status.get('text', '')}"
-            f" {status.get('advice', '')}\n"
-        )
+    message = {
+        "state": status.get("state", "unknown"),
+        "text": f"{status.get('text', '')} {status.get('advice', '')}",
+        "cause": status.get("cause"),
+        "deployment": status.get("deployment_name"),
+        "link": status.get("deployment_url"),
+    }
+    requests.post(os.environ["ALERT_WEBHOOK"], json=message, timeout=10).raise_for_status()
 
 
 with DAG(
@@ -37,4 +39,4 @@ with DAG(
         package_path=PACKAGES + "/orders_{{ run_id }}.zip",
         smoke_run=True,
     )
-    promotion.promoted.on_failure_callback = [alert]
+    promotion.promoted.on_failure_callback = [call_webhook]
