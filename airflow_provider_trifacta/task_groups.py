@@ -81,7 +81,7 @@ class PromotionGroup(TaskGroup):
 
     @property
     def promoted(self) -> BaseOperator:
-        """The last task, which tells how production stands. Callbacks and notifiers belong here."""
+        """The last task, which says how production stands. Callbacks and notifiers belong here."""
         return self.children[f"{self.group_id}.promoted"]  # type: ignore[return-value]
 
     @property
@@ -114,7 +114,7 @@ def promote_flow(
     roll_back: bool = True,
     deferrable: bool | None = None,
     poke_interval: float = 10.0,
-    timeout: float = 60 * 60.0,
+    timeout: float = 3600.0,
     tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
     rollback_outage: float | timedelta = ROLLBACK_OUTAGE,
     outlets: Sequence[Any] | None = None,
@@ -129,7 +129,7 @@ def promote_flow(
     (waits for them). Then ``roll_back``, which is skipped if the promotion is kept, and
     ``promoted``.
 
-    ``promoted`` runs in every case. It reads how production stands, and tells it: in its log, in
+    ``promoted`` runs in every case. It reads how production stands, and says so in its log, in
     its error, and as the XCom ``promotion_status``, a dict of :class:`.PromotionStatus`. It is
     skipped if the whole group was skipped. If the promotion was not kept, or a step failed, it
     fails, so that the run is red. So a failure callback of this task

@@ -46,7 +46,10 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Names of others, whose sites may not be reachable when this one is built.
     ("py:.*", r"(airflow|collections|logging|os|pendulum|typing|urllib|zipfile)\..*"),
-    ("py:.*", r"AirflowFailException|Asset|AssetWatcher|BaseOperator|serialize|datetime(\..*)?|timedelta"),
+    (
+        "py:.*",
+        r"AirflowFailException|Asset|AssetWatcher|BaseOperator|serialize|datetime(\..*)?|timedelta",
+    ),
     # Types of this project that only its own modules make, in the signature of something public.
     (
         "py:class",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,17 @@ def _defaults(obj: Any) -> dict[str, Any]:
         function = vars(owner).get("__init__") if inspect.isclass(owner) else owner
         if not inspect.isfunction(inspect.unwrap(function) if function else None):
             continue
-        for argument in inspect.signature(inspect.unwrap(function)).parameters.values():
-            defaults.setdefault(argument.name, argument.default)
+        function = inspect.unwrap(function)
+        for argument in inspect.signature(function).parameters.values():
+            defaults.setdefault(argument.name, _value_of(argument.default, function))
     return defaults
+
+
+def _value_of(default: Any, function: Any) -> Any:
+    """Return a default itself where Sphinx keeps its name, such as ``TOLERATED_OUTAGE``."""
+    if type(default).__name__ != "DefaultValue":
+        return default
+    return function.__globals__.get(default.name, default)
 
 
 def _add_waiting(lines: list[str], defaults: dict[str, Any]) -> None:
@@ -121,6 +130,8 @@ def _words_of(argument: str, defaults: dict[str, Any]) -> str:
         return ". **Required**"
     if type(default).__name__ == "_NotGiven":
         return ". Default: not given"
+    if isinstance(default, timedelta):
+        default = default.total_seconds()
     return f". Default: ``{default!r}``"
 
 

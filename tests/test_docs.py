@@ -75,7 +75,7 @@ DOTTED = re.compile(
     r"(?<![\w/])(?:airflow_provider_trifacta|operators|sensors|task_groups|links)(?:\.(?!py\b)\w+)+"
 )
 CLASS = re.compile(r"`(\w+(?:Operator|Sensor|Error|Hook|Link|Options))\b")
-OF_AIRFLOW = {"BaseOperator", "TriggerDagRunOperator"}
+OF_AIRFLOW = {"ApprovalOperator", "BaseOperator", "TriggerDagRunOperator"}
 #: What Google's provider has for the same API.
 OF_GOOGLE = {
     *(

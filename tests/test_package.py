@@ -17,7 +17,12 @@ import airflow_provider_trifacta
 from airflow_provider_trifacta.package import main
 from airflow_provider_trifacta.packages import flow_package as package_module
 
-HOWTO = Path(airflow_provider_trifacta.__file__).parent.parent / "docs" / "guides" / "look-into-a-package.md"
+HOWTO = (
+    Path(airflow_provider_trifacta.__file__).parent.parent
+    / "docs"
+    / "guides"
+    / "look-into-a-package.md"
+)
 UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"
 DOCUMENTED = {
     "flow_name": "Orders",

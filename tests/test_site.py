@@ -8,14 +8,23 @@ import json
 import re
 import runpy
 import textwrap
+from pathlib import Path
 
 import pytest
 import trifacta_emulator.__main__ as emulator_command
 from site_pages import DOCS, ROOT, SNIPPETS, pages, shown_by
-from trifacta_emulator import Connection, Emulator, EmulatorOptions, PresetFlow, build_package
+from trifacta_emulator import (
+    Connection,
+    Emulator,
+    EmulatorOptions,
+    PresetFlow,
+    RunOutcome,
+    build_package,
+)
 
 from airflow_provider_trifacta import check, package
 from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.client.failures import api_error_class
 from airflow_provider_trifacta.get_provider_info import get_provider_info
 from airflow_provider_trifacta.hooks.trifacta import config_from_connection
 from airflow_provider_trifacta.probe import __main__ as probe
@@ -83,6 +92,83 @@ def test_dags_of_pages_that_need_more_than_the_emulators_of_the_site(
             assert bag.dags[name].test().state == "success", name
         assert [group.status for group in prod.store.job_groups()] == ["Complete"]
     assert len(list(tmp_path.glob("*.zip"))) == 2
+
+
+@pytest.mark.system
+@pytest.mark.usefixtures("airflow_db")
+def test_the_alert_calls_a_webhook(use_connection, monkeypatch, scripted, tmp_path):
+    from airflow.models import DagBag
+
+    messages = []
+
+    def receive(request):
+        messages.append(json.loads(request.read_body()))
+        return 204, {}, b""
+
+    monkeypatch.setenv("ALERT_WEBHOOK", scripted(receive).url)
+    monkeypatch.setenv("TRIFACTA_PACKAGES", str(tmp_path))
+    place = {"kwargs": {"path": str(SNIPPETS / "dags")}}
+    bundle = {
+        "name": "pages",
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        **place,
+    }
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
+    at_once = EmulatorOptions(flows=(PresetFlow("Orders"),), job_start_seconds=0, job_run_seconds=0)
+    with Emulator(at_once) as dev, Emulator(at_once) as prod:
+        use_connection(dev.url, "trifacta_dev")
+        use_connection(prod.url, "trifacta_prod")
+        deployment = prod.store.create_deployment("Orders")
+        prod.runs.add(RunOutcome(status="Failed", message="Path does not exist"))
+        bag = DagBag(str(SNIPPETS / "dags" / "promote_with_alert.py"))
+        assert bag.import_errors == {}
+        assert bag.dags["promote_with_alert"].test().state == "failed"
+    [message] = messages
+    assert (message["state"], message["deployment"]) == ("rolled_back", "Orders")
+    assert message["cause"]["task"] == "promote_flow.smoke_jobs"
+    assert message["cause"]["error"] == "JobFailedError"
+    assert message["link"].startswith(prod.url)
+    assert message["link"].endswith(str(deployment.id))
+
+
+def wishes() -> list[Path]:
+    """Return the pages of the index's table of wishes."""
+    table = (DOCS / "index.md").read_text().partition("| I want to ... | Page |")[2]
+    rows = table.partition("\n\n")[0]
+    return [DOCS / name for name in re.findall(r"\]\((guides/[\w-]+\.md)\)", rows)]
+
+
+@pytest.mark.parametrize("page", wishes(), ids=lambda page: page.stem)
+def test_a_page_for_a_wish_begins_with_code(page):
+    before, code, _ = page.read_text().partition("```{literalinclude}")
+    assert code
+    assert len(before.split()) < 40
+
+
+def test_the_conditions_stand_in_one_place():
+    texts = {page: page.read_text() for page in [*PAGES, ROOT / "README.md"]}
+    conditions = "how-it-works/promotion.md#conditions"
+    leading = {page.name for page, text in texts.items() if conditions in text}
+    assert {"README.md", "index.md", "faq.md", "promote.md", "promote-a-package.md"} <= leading
+    assert [page.name for page, text in texts.items() if "\n## Conditions\n" in text] == [
+        "promotion.md"
+    ]
+
+
+STATUSES = (
+    *(400, 401, 403, 404, 407, 408, 409, 410, 411),
+    *(413, 414, 425, 429, 431, 500, 502, 503, 504),
+)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_the_page_of_errors_has_each_status_with_its_class(status):
+    page = (REFERENCE / "errors.md").read_text()
+    table = page.partition("## By HTTP status")[2].partition("\n## ")[0]
+    [row] = [line for line in table.splitlines() if f"**{status}**" in line]
+    assert f"`{api_error_class(status).__name__}`" in row
+    targets = re.findall(r'href="#([\w-]+)"', row)
+    assert [target for target in targets if f'id="{target}"' not in page] == []
 
 
 def test_the_readme_shows_what_is_run():
@@ -208,6 +294,12 @@ def test_the_forms_of_a_connection():
         30,
     )
     page = (REFERENCE / "connection.md").read_text()
+    token = config_of(re.search(r"^\| as JSON \| `(.+?)` \|$", page, re.M)[1])
+    assert (token.base_url, token.login, token.password) == (
+        "https://trifacta.example.com:3005",
+        "",
+        "TOKEN",
+    )
     encoded = re.search(r"`(https%3A\S+)`", page)[1]
     for uri, base in (
         ("trifacta://:TOKEN@trifacta.example.com", "https://trifacta.example.com"),

@@ -105,6 +105,19 @@ def test_the_search_finds_a_status(page, site_url, number):
     assert any(target.startswith(("faq.html", "reference/errors.html")) for target in targets)
 
 
+def test_the_page_of_the_task_group_shows_no_internals(page, site_url):
+    page.goto(f"{site_url}/reference/task-groups.html")
+    names = [element.get_attribute("id") for element in page.locator("dt.sig").all()]
+    group = "airflow_provider_trifacta.task_groups.PromotionGroup"
+    assert set(names) == {
+        "airflow_provider_trifacta.task_groups.promote_flow",
+        group,
+        f"{group}.promoted",
+        f"{group}.output",
+    }
+    assert page.locator("dt.sig .sig-param").count() == 0
+
+
 def test_the_index_has_one_picture_and_one_piece_of_code_on_the_first_screen(page, site_url):
     page.goto(f"{site_url}/index.html")
     page.wait_for_load_state("networkidle")
