@@ -79,7 +79,7 @@ class TrifactaError(Exception):
     The fields that a reader or a callback may need are given as keywords. They survive pickling.
 
     The text of an error is its message, then ``standing``, then ``advice``. Each of them is one
-    line, cut, and without the credentials of URLs: see :mod:`.gate`.
+    line, cut, and without the credentials of URLs: see ``client.gate``.
 
     :param message: what happened, and what was and was not changed
     :param fields: values for the fields below, such as ``release_id=7``

@@ -31,7 +31,7 @@ with DAG(
         value_rules=[{"type": "s3Bucket", "on": "wrangle-dev", "with": "wrangle-prod"}],
         **where,  # the package: a rule may name a connection that it describes
     )
-    gate = DryRunReleaseOperator(task_id="gate", on_warnings="fail", **where)
+    gate = DryRunReleaseOperator(task_id="gate", **where)
     create = CreateReleaseOperator(task_id="create_release", **where)
 
     rules >> gate >> create
