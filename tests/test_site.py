@@ -123,11 +123,12 @@ def test_the_alert_calls_a_webhook(use_connection, monkeypatch, scripted, tmp_pa
         bag = DagBag(str(SNIPPETS / "dags" / "promote_with_alert.py"))
         assert bag.import_errors == {}
         assert bag.dags["promote_with_alert"].test().state == "failed"
+        address = prod.url
     [message] = messages
     assert (message["state"], message["deployment"]) == ("rolled_back", "Orders")
     assert message["cause"]["task"] == "promote_flow.smoke_jobs"
     assert message["cause"]["error"] == "JobFailedError"
-    assert message["link"].startswith(prod.url)
+    assert message["link"].startswith(address)
     assert message["link"].endswith(str(deployment.id))
 
 
