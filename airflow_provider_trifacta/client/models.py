@@ -1,5 +1,6 @@
-"""Typed results of the API. Fields that are not listed here are ignored, so newer servers do no
-harm.
+"""Typed results of the API.
+
+Fields that are not listed here are ignored, so newer servers do no harm.
 """
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -50,14 +51,17 @@ def within(body: object, *keys: str) -> Mapping[str, Any]:
 def rows_within(body: object, key: str) -> list[Mapping[str, Any]]:
     """Return the objects of a list in an answer; what is not an object is left out."""
     rows = within(body).get(key)
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    if not isinstance(rows, list):
+        return []
+    return [row for row in rows if isinstance(row, Mapping)]
 
 
 def _id(data: Mapping[str, Any], what: str) -> int:
-    known = optional_id(data.get("id"))
+    given = data.get("id")
+    known = optional_id(given)
     if known is None:
         raise UnexpectedResponseError(
-            f"{what}'s id is {shown(repr(data.get('id')))}, not a positive integer."
+            f"{what}'s id is {shown(repr(given))}, not a positive integer."
         )
     return known
 
@@ -65,11 +69,9 @@ def _id(data: Mapping[str, Any], what: str) -> int:
 def optional_id(value: object) -> int | None:
     """Return an id; None for what is not an id."""
     # bool is an int to Python, and an id of True would travel far before a reader noticed it.
-    return (
-        value
-        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST_ID
-        else None
-    )
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 < value < _LARGEST_ID else None
 
 
 def _id_of(value: object) -> int | None:
@@ -81,12 +83,28 @@ def _text(value: object) -> str | None:
 
 
 def _name(value: object) -> str | None:
-    return _text(value.get("name") if isinstance(value, Mapping) else value)
+    if isinstance(value, Mapping):
+        value = value.get("name")
+    return _text(value)
 
 
 def _message(value: object) -> str | None:
-    words = within(value).get("message") or value  # an object in some releases
-    return words if isinstance(words, str) else json.dumps(words, default=str) if words else None
+    message = within(value).get("message") or value  # an object in some releases
+    if isinstance(message, str):
+        return message
+    return json.dumps(message, default=str) if message else None
+
+
+def _id_of_flow_within(value: object) -> int | None:
+    return _id_of(within(value, "flow"))
+
+
+def _is_true(value: object) -> bool:
+    return value is True
+
+
+def _is_false(value: object) -> bool:
+    return value is False
 
 
 def _uuid(value: object) -> str | None:
@@ -102,9 +120,7 @@ def canonical_uuid(text: str) -> str:
 
 
 def uuid_time(text: str | None) -> pendulum.DateTime | None:
-    """Return the time that a version-1 uuid carries: that of the export. None for any
-    other text.
-    """
+    """Return the time of the export, which a version-1 uuid carries; None for any other text."""
     try:
         uuid = UUID(text or "")
     except ValueError:
@@ -124,9 +140,7 @@ def comment_of(text: str | None) -> str | None:
 
 
 def parse_time(value: object) -> pendulum.DateTime | None:
-    """Read a time of the API (ISO 8601), as UTC if it has no zone. None for a text that is not a
-    time.
-    """
+    """Read a time of the API (ISO 8601), as UTC if it has no zone; None for any other value."""
     if not isinstance(value, str) or len(value) > _LONGEST_TIME:
         return None
     parsed: object = None
@@ -136,10 +150,17 @@ def parse_time(value: object) -> pendulum.DateTime | None:
 
 
 def _by(reader: Callable[[Any], Any], *keys: str) -> Mapping[str, Any]:
-    """Say how a field is read from an answer: by which function, and from which key if not from its
-    own name.
+    """Say how a field is read from an answer.
+
+    :param reader: makes its value
+    :param keys: where it is, if not under its own name; the first filled one counts
     """
     return {"reader": reader, "keys": keys}
+
+
+_TEXT = _by(_text)
+_CREATED_AT = _by(parse_time, "createdAt")
+_UPDATED_AT = _by(parse_time, "updatedAt")
 
 
 @dataclass(frozen=True)
@@ -160,41 +181,54 @@ class _Row:
         what = f"The {_INNER_CAPITAL.sub(' ', cls.__name__).lower()}"
         data = object_of(body, what)
         known: dict[str, Any] = {"id": _id(data, what)}
-        for one in fields(cls)[1:]:
-            found = [data.get(key) for key in one.metadata["keys"] or (one.name,)]
-            known[one.name] = one.metadata["reader"](next(filter(None, found), found[0]))
+        for model_field in fields(cls)[1:]:
+            keys = model_field.metadata["keys"] or (model_field.name,)
+            read = model_field.metadata["reader"]
+            known[model_field.name] = read(_first_filled(data, keys))
         return cls(**known)
+
+
+def _first_filled(data: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    """Return the first entry that holds something; that of the first key if none does."""
+    for key in keys:
+        if data.get(key):
+            return data[key]
+    return data.get(keys[0])
 
 
 def size_of_texts(row: _Row) -> int:
     """Return the bytes of memory that the texts of a row take."""
-    return sum(sys.getsizeof(value) for value in vars(row).values() if isinstance(value, str))
+    size = 0
+    for value in vars(row).values():
+        if isinstance(value, str):
+            size += sys.getsizeof(value)
+    return size
 
 
 @dataclass(frozen=True)
 class Person(_Row):
     """A user. https://api.trifacta.com -> people [R]."""
 
-    email: str | None = field(metadata=_by(_text))
+    email: str | None = field(metadata=_TEXT)
 
 
 @dataclass(frozen=True)
 class Deployment(_Row):
     """A deployment: the container of a flow's releases (API Deployments Get List v4 [R])."""
 
-    name: str | None = field(metadata=_by(_text))
-    created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
-    updated_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "updatedAt"))
+    name: str | None = field(metadata=_TEXT)
+    created_at: pendulum.DateTime | None = field(metadata=_CREATED_AT)
+    updated_at: pendulum.DateTime | None = field(metadata=_UPDATED_AT)
 
 
 @dataclass(frozen=True)
 class Flow(_Row):
     """A flow: what people design, and what a package is exported from (API Flows Get v4 [R])."""
 
-    name: str | None = field(metadata=_by(_text))
-    description: str | None = field(metadata=_by(_text))
-    created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
-    updated_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "updatedAt"))
+    name: str | None = field(metadata=_TEXT)
+    description: str | None = field(metadata=_TEXT)
+    created_at: pendulum.DateTime | None = field(metadata=_CREATED_AT)
+    updated_at: pendulum.DateTime | None = field(metadata=_UPDATED_AT)
 
 
 @dataclass(frozen=True)
@@ -208,14 +242,14 @@ class Recipe(_Row):
     name: str | None = field(metadata=_by(_name, "name", "recipe"))
     flow_id: int | None = field(metadata=_by(_id_of, "flow"))
     #: Whether it is an imported dataset instead. Both are in one list.
-    imported: bool = field(metadata=_by(lambda value: value is False, "wrangled"))
+    imported: bool = field(metadata=_by(_is_false, "wrangled"))
 
 
 @dataclass(frozen=True)
 class Job(_Row):
     """A job: one step of a job group (API JobGroups Get Jobs v4 [R])."""
 
-    status: str | None = field(metadata=_by(_text))
+    status: str | None = field(metadata=_TEXT)
     type: str | None = field(metadata=_by(_text, "jobType"))
     message: str | None = field(metadata=_by(_message, "errorMessage"))
 
@@ -224,13 +258,11 @@ class Job(_Row):
 class JobGroup(_Row):
     """A job group: what a run starts for one output (API JobGroups Get v4 [R])."""
 
-    status: str | None = field(metadata=_by(_text))
-    created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
+    status: str | None = field(metadata=_TEXT)
+    created_at: pendulum.DateTime | None = field(metadata=_CREATED_AT)
     creator_id: int | None = field(metadata=_by(_id_of, "creator"))
     recipe_id: int | None = field(metadata=_by(_id_of, "wrangledDataset"))
-    flow_id: int | None = field(
-        metadata=_by(lambda value: _id_of(within(value, "flow")), "wrangledDataset")
-    )
+    flow_id: int | None = field(metadata=_by(_id_of_flow_within, "wrangledDataset"))
     flow_run_id: int | None = field(metadata=_by(_id_of, "flowrun", "flowRun"))
 
 
@@ -240,9 +272,9 @@ class Connection(_Row):
     connections [R].
     """
 
-    name: str | None = field(metadata=_by(_text))
-    uuid: str | None = field(metadata=_by(_text))
-    type: str | None = field(metadata=_by(_text))
+    name: str | None = field(metadata=_TEXT)
+    uuid: str | None = field(metadata=_TEXT)
+    type: str | None = field(metadata=_TEXT)
 
 
 @dataclass(frozen=True)
@@ -253,12 +285,12 @@ class Release(_Row):
     [R].
     """
 
-    active: bool = field(metadata=_by(lambda value: value is True))
+    active: bool = field(metadata=_by(_is_true))
     package_uuid: str | None = field(metadata=_by(_uuid, "packageUuid"))
-    notes: str | None = field(metadata=_by(_text))
+    notes: str | None = field(metadata=_TEXT)
     deployment_id: int | None = field(metadata=_by(_id_of, "deployment"))
-    created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
-    updated_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "updatedAt"))
+    created_at: pendulum.DateTime | None = field(metadata=_CREATED_AT)
+    updated_at: pendulum.DateTime | None = field(metadata=_UPDATED_AT)
     deleted: bool = field(default=False, metadata=_by(bool, "deleted_at", "deletedAt"))
 
     @property

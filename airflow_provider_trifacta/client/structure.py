@@ -1,5 +1,6 @@
-"""How much JSON a text holds, counted before it is parsed: that decides how much memory its parser
-needs.
+"""How much JSON a text holds, counted before it is parsed.
+
+The counts decide how much memory the parser needs.
 """
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -24,8 +26,9 @@ _QUOTED = re.compile(
 )
 #: Escapes that hide the end of a text. They are replaced in this order.
 _ESCAPES = (rb"\\", rb"\"", rb"\'")
-_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
-_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_OPENING, _CLOSING = b"[{", b"]}"
+_NO_BRACKET = bytes(set(range(256)) - set(_OPENING + _CLOSING))
+_STEPS = {**dict.fromkeys(_OPENING, 1), **dict.fromkeys(_CLOSING, -1)}
 #: Characters that UTF-8 writes in four bytes. Each makes Python keep the whole text with four bytes
 #: a character.
 _WIDE = re.compile("[\U00010000-\U0010ffff]")
@@ -55,13 +58,16 @@ def structure_of(raw: bytes, most_quoted: int) -> Structure:
         and no further
     """
     bare, quoted = _without_quoted(raw, most_quoted)
+    containers = bare.count(b"[") + bare.count(b"{")
+    separators = bare.count(b",") + bare.count(b":")
+    return Structure(_depth(bare), quoted, containers, separators)
+
+
+def _depth(bare: bytes) -> int:
+    """Return how deep the brackets of a text without quotes are nested."""
     brackets = bare.translate(None, _NO_BRACKET)
-    return Structure(
-        depth=max(accumulate(map(_STEPS.__getitem__, brackets)), default=0),
-        quoted=quoted,
-        containers=bare.count(b"[") + bare.count(b"{"),
-        separators=bare.count(b",") + bare.count(b":"),
-    )
+    levels = accumulate(map(_STEPS.__getitem__, brackets))
+    return max(levels, default=0)
 
 
 def holds_more_parts(raw: bytes, most: int) -> bool:
@@ -71,7 +77,8 @@ def holds_more_parts(raw: bytes, most: int) -> bool:
     :param raw: any bytes; the answer means something for JSON in UTF-8
     :param most: how many parts it may have
     """
-    if _marks(raw) <= most:  # with those in texts, which takes no time to count
+    # To count those in texts too takes no time, and most answers have few enough.
+    if _marks(raw) <= most:
         return False
     bare, quoted = _without_quoted(raw, most + 1)
     # A comma or a colon stands between two texts, or the parser stops there.
@@ -86,14 +93,27 @@ def text_of(content: bytes) -> str:
     :raises ValueError: they are no text
     """
     encoding = json.detect_encoding(content)
-    count = 0
-    if len(content) > _BLOCK and not content.isascii():
-        count = sum(content.count(bytes([first])) for first in _FIRST_OF_WIDE)
-    if not 0 < count <= len(content) // _BYTES_OF_A_RARE_ONE:
+    if not _has_rare_wide(content):
         return content.decode(encoding, "surrogatepass")
-    blocks = (content[at : at + _BLOCK] for at in range(0, len(content), _BLOCK))
-    texts = codecs.iterdecode(blocks, encoding, "surrogatepass")
-    return "".join(_WIDE.sub(_as_escape, text) for text in texts)
+    narrow: list[str] = []
+    for text in codecs.iterdecode(_blocks(content), encoding, "surrogatepass"):
+        narrow.append(_WIDE.sub(_as_escape, text))
+    return "".join(narrow)
+
+
+def _has_rare_wide(content: bytes) -> bool:
+    """Tell whether a long text has some wide characters, and few enough to make them escapes."""
+    if len(content) <= _BLOCK or content.isascii():
+        return False
+    count = 0
+    for first in _FIRST_OF_WIDE:
+        count += content.count(bytes([first]))
+    return 0 < count <= len(content) // _BYTES_OF_A_RARE_ONE
+
+
+def _blocks(content: bytes) -> Iterator[bytes]:
+    for begin in range(0, len(content), _BLOCK):
+        yield content[begin : begin + _BLOCK]
 
 
 def _as_escape(match: re.Match[str]) -> str:
@@ -101,7 +121,8 @@ def _as_escape(match: re.Match[str]) -> str:
 
 
 def _marks(raw: bytes) -> int:
-    return sum(map(raw.count, (b",", b":", b"[", b"{")))
+    counts = map(raw.count, (b",", b":", b"[", b"{"))
+    return sum(counts)
 
 
 def _without_quoted(raw: bytes, most: int) -> tuple[bytes, int]:
