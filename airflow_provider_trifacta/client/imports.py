@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import MissingMappingError
-from .models import Release, object_of, optional_id, rows_within
+from .models import Release, object_of, optional_id, rows_within, within
 from .texts import shown, shown_json
 
 #: How many objects that an import dropped, or that import rules changed, are kept for a retry or an
@@ -88,17 +88,31 @@ class ImportResult(FlowImport):
 
 
 def _made(data: Mapping[str, Any]) -> dict[str, Any]:
-    given = data.get("primaryFlowIds")
-    ids = [optional_id(flow_id) for flow_id in given] if isinstance(given, list) else [None]
-    primary = None if None in ids else ids
-    flows = [
-        new_flow(row.get("id"), row.get("name"), primary) for row in rows_within(data, "flows")
-    ]
+    primary = _primary_flow_ids(data)
+    flows: list[dict[str, Any]] = []
+    for row in rows_within(data, "flows"):
+        flow = new_flow(row.get("id"), row.get("name"), primary)
+        if flow["id"]:
+            flows.append(flow)
     return {
         "primary_flow_ids": primary,
-        "flows": [flow for flow in flows if flow["id"]],
+        "flows": flows,
         "dropped": dropped_objects(data.get("deletedObjects")),
     }
+
+
+def _primary_flow_ids(data: Mapping[str, Any]) -> list[int] | None:
+    """Return the flows that a run starts with; None if one of them is not shown."""
+    given = data.get("primaryFlowIds")
+    if not isinstance(given, list):
+        return None
+    primary: list[int] = []
+    for entry in given:
+        flow_id = optional_id(entry)
+        if flow_id is None:
+            return None
+        primary.append(flow_id)
+    return primary
 
 
 def _rule_changes(data: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -108,22 +122,28 @@ def _rule_changes(data: Mapping[str, Any]) -> dict[str, Any] | None:
     if "importRuleChanges" not in data:
         return None
     changes = data["importRuleChanges"]
-    return _first_objects(
-        changes if isinstance(changes, Mapping) else {"importRuleChanges": changes}
-    )
+    if not isinstance(changes, Mapping):
+        changes = {"importRuleChanges": changes}
+    return _first_objects(changes)
 
 
 def _counts(data: Mapping[str, Any]) -> dict[str, int]:
-    counts = {noun: len(data[key]) for noun, key in _MADE if isinstance(data.get(key), list)}
+    counts: dict[str, int] = {}
+    for noun, key in _MADE:
+        objects = data.get(key)
+        if isinstance(objects, list):
+            counts[noun] = len(objects)
     recipes = _recipes(data)
-    return counts if recipes is None else {**counts, "recipes": recipes}
+    if recipes is not None:
+        counts["recipes"] = recipes
+    return counts
 
 
 def _recipes(data: Mapping[str, Any]) -> int | None:
     """Count the recipes. A node of a flow is a recipe if it is ``wrangled``, else a dataset [R]."""
-    nodes = rows_within(data, "flownodes")
-    if nodes and all(isinstance(node.get("wrangled"), bool) for node in nodes):
-        return len([node for node in nodes if node["wrangled"]])
+    marks = [node.get("wrangled") for node in rows_within(data, "flownodes")]
+    if marks and all(isinstance(mark, bool) for mark in marks):
+        return marks.count(True)
     recipes = data.get("recipes")  # later releases have this list [P: AAC25]
     return len(recipes) if isinstance(recipes, list) else None
 
@@ -135,12 +155,10 @@ def new_flow(flow_id: object, name: object, primary: Collection[object] | None) 
     :param name: its name; what is not a text becomes None
     :param primary: the primary flows, if they are known
     """
-    known = optional_id(flow_id)
-    return {
-        "id": known,
-        "name": shown(name) if isinstance(name, str) else None,
-        "primary": known in (primary or ()),
-    }
+    known_id = optional_id(flow_id)
+    known_name = shown(name) if isinstance(name, str) else None
+    is_primary = known_id in (primary or ())
+    return {"id": known_id, "name": known_name, "primary": is_primary}
 
 
 def _refuse_hold_up(data: Mapping[str, Any]) -> None:
@@ -150,36 +168,49 @@ def _refuse_hold_up(data: Mapping[str, Any]) -> None:
     :raises MissingMappingError: with the arguments to write
     """
     needed: dict[str, dict[str, str]] = {}
-    for name, key, labels in _HELD_UP:
-        if isinstance(data.get(key), list) and data[key]:
-            needed[name] = {_called(row, labels): "<name here>" for row in data[key]}
-    if needed or ("packageContents" in data and "flows" not in data):
-        words = " and ".join(
-            f"{name}={shown_json(values, _MAPPING_EXCERPT)}" for name, values in needed.items()
-        )
-        raise MissingMappingError(
-            "The server holds the import up, because it lacks mappings. Add"
-            f" {words or 'mappings'}.",
-            mapping=needed,
-        )
+    for argument, key, labels in _HELD_UP:
+        entries = data.get(key)
+        if isinstance(entries, list) and entries:
+            needed[argument] = {_called(entry, labels): "<name here>" for entry in entries}
+    shows_package_only = "packageContents" in data and "flows" not in data
+    if not needed and not shows_package_only:
+        return
+    arguments: list[str] = []
+    for argument, mapping in needed.items():
+        arguments.append(f"{argument}={shown_json(mapping, _MAPPING_EXCERPT)}")
+    raise MissingMappingError(
+        "The server holds the import up, because it lacks mappings. Add"
+        f" {' and '.join(arguments) or 'mappings'}.",
+        mapping=needed,
+    )
 
 
-def _called(row: object, labels: tuple[str, ...]) -> str:
-    known = [row.get(label) for label in labels] if isinstance(row, Mapping) else [row]
-    return shown(next(filter(None, known), row))
+def _called(entry: object, labels: tuple[str, ...]) -> str:
+    """Return the first label that an entry has; the whole entry as text if it has none."""
+    for label in labels:
+        name = within(entry).get(label)
+        if name:
+            return shown(name)
+    return shown(entry)
 
 
 def dropped_objects(deleted: object) -> dict[str, Any]:
-    """Return the parts of ``deletedObjects`` that hold something. The vendor's page shows only an
-    empty one [R].
+    """Return the parts of ``deletedObjects`` that hold something.
+
+    The vendor's page shows only an empty one [R].
     """
-    named = deleted if isinstance(deleted, Mapping) else {"deletedObjects": deleted}
-    return {str(kind): value for kind, value in named.items() if _holds_something(value)}
+    objects_by_kind = deleted if isinstance(deleted, Mapping) else {"deletedObjects": deleted}
+    dropped: dict[str, Any] = {}
+    for kind, objects in objects_by_kind.items():
+        if _holds_something(objects):
+            dropped[str(kind)] = objects
+    return dropped
 
 
 def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the beginning of what an import dropped, small enough to be kept; empty if it dropped
-    nothing.
+    """Return the beginning of what an import dropped, small enough to be kept.
+
+    It is empty if nothing was dropped.
 
     :param dropped: what :func:`dropped_objects` returned
     """
@@ -187,27 +218,32 @@ def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
     return first if first["count"] else {}
 
 
-def _first_objects(named: Mapping[str, Any]) -> dict[str, Any]:
+def _first_objects(objects_by_kind: Mapping[str, Any]) -> dict[str, Any]:
     """Return how many objects an answer names by their kind, and the first ones as texts."""
-    objects: list[tuple[str, Any]] = []
-    for kind, value in named.items():
-        values = value if isinstance(value, list) else [value]
-        objects += [(kind, entry) for entry in values if _holds_something(entry)]
-    first = [f"{shown(kind)}: {shown_json(entry)}" for kind, entry in objects[:_OBJECTS_KEPT]]
-    return {"count": len(objects), "objects": first}
+    count = 0
+    first: list[str] = []
+    for kind, value in objects_by_kind.items():
+        for entry in value if isinstance(value, list) else [value]:
+            if not _holds_something(entry):
+                continue
+            count += 1
+            if count <= _OBJECTS_KEPT:
+                first.append(f"{shown(kind)}: {shown_json(entry)}")
+    return {"count": count, "objects": first}
 
 
 def _holds_something(value: object) -> bool:
-    """Tell whether there is a filled leaf at any depth. A loop, not a recursion: a server decides
-    about the depth.
+    """Tell whether there is a filled leaf at any depth.
+
+    This is a loop and not a recursion, because a server decides about the depth.
     """
     pending = [value]
     while pending:
-        one = pending.pop()
-        if isinstance(one, Mapping):
-            pending.extend(one.values())
-        elif isinstance(one, list):
-            pending.extend(one)
-        elif one:
+        node = pending.pop()
+        if isinstance(node, Mapping):
+            pending.extend(node.values())
+        elif isinstance(node, list):
+            pending.extend(node)
+        elif node:
             return True
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -62,14 +63,16 @@ def list_all(
     """
     items: dict[int, Row] = {}
     budget = transport.budget()
+    params = dict(params or {})
     while True:
-        query = {**(params or {}), "limit": PAGE_SIZE, "offset": len(items)}
+        query = {**params, "limit": PAGE_SIZE, "offset": len(items)}
         try:
             page, _ = transport.read_page(
                 path, query, budget, build, known=len(items), page_of=page_of, limit=limit
             )
         except AnswerTooLargeError:
-            if items or limit is not PAGE or not transport.reads_longer_lists():
+            may_read_whole = limit is PAGE and transport.reads_longer_lists()
+            if items or not may_read_whole:
                 raise
             break
         before = len(items)
@@ -78,17 +81,25 @@ def list_all(
             return list(items.values())
         if len(items) == before:
             break
-    # Where the server tells no count, a round number of items is a page and not a list.
-    query = {**(params or {}), "noLimit": "true", "includeCount": "true"}
+    query = {**params, "noLimit": "true", "includeCount": "true"}
     page, count = transport.read_page(path, query, budget, build, page_of=page_of, limit=WHOLE_LIST)
     _add(items, page)
-    whole = len(items) == count if isinstance(count, int) else bool(len(items) % SERVERS_PAGE_SIZE)
-    if not whole:
+    if not _is_whole(len(items), count):
         raise UnexpectedResponseError(
             f"GET {path} repeats itself after {len(items)} items and ignores the offset, so the"
             " list cannot be read to its end."
         )
     return list(items.values())
+
+
+def _is_whole(size: int, count: object) -> bool:
+    """Tell whether so many items are the whole list.
+
+    Where the server gives no count, a round number of items is a page and not a list.
+    """
+    if isinstance(count, int):
+        return size == count
+    return size % SERVERS_PAGE_SIZE != 0
 
 
 def _add(items: dict[int, Row], page: Iterable[Row]) -> None:
@@ -109,8 +120,10 @@ def run_parameters(parameters: Mapping[str, str]) -> dict[str, Any]:
 
     :param parameters: values by parameter name
     """
-    data = [{"key": key, "value": value} for key, value in parameters.items()]
-    return {"runParameters": {"overrides": {"data": data}}} if data else {}
+    if not parameters:
+        return {}
+    overrides = [{"key": name, "value": value} for name, value in parameters.items()]
+    return {"runParameters": {"overrides": {"data": overrides}}}
 
 
 def only(rows: Sequence[_Named], name: str, kind: str, where: str = "") -> _Named:
@@ -122,23 +135,36 @@ def only(rows: Sequence[_Named], name: str, kind: str, where: str = "") -> _Name
     :param where: what has the rows, for the error
     :raises AmbiguousNameError: no row has it, or several have it
     """
-    found = [row for row in rows if row.name == name]
-    if len(found) == 1:
-        return found[0]
-    ids = [row.id for row in found]
-    nearest: list[str] = []
-    if ids:
-        words = f"{len(ids)} {kind}s{where} are called {quoted(name)}: {listed(ids)}. Give the id."
-    else:
-        names = dict.fromkeys(shown(row.name) for row in rows if row.name)
-        close = get_close_matches(name.casefold(), {one.casefold() for one in names}, n=_MOST_NAMES)
-        nearest = [one for key in close for one in names if one.casefold() == key][:_MOST_NAMES]
-        similar = listed(map(quoted, nearest)) or f"none of {len(names)}"
-        words = (
-            f"0 {kind}s{where} are called {quoted(name)}. Similar names: {similar}. Check the name"
-            f" and its case. This user may not see every {kind}."
+    namesakes = [row for row in rows if row.name == name]
+    if len(namesakes) == 1:
+        return namesakes[0]
+    if namesakes:
+        ids = [row.id for row in namesakes]
+        raise AmbiguousNameError(
+            f"{len(ids)} {kind}s{where} are called {quoted(name)}: {listed(ids)}. Give the id."
+            " Nothing was changed.",
+            found_ids=ids,
         )
-    raise AmbiguousNameError(f"{words} Nothing was changed.", found_ids=ids, similar=nearest)
+    names = dict.fromkeys(shown(row.name) for row in rows if row.name)
+    similar = _similar(name, names)
+    similar_words = listed(map(quoted, similar)) or f"none of {len(names)}"
+    raise AmbiguousNameError(
+        f"0 {kind}s{where} are called {quoted(name)}. Similar names: {similar_words}. Check the"
+        f" name and its case. This user may not see every {kind}. Nothing was changed.",
+        found_ids=[],
+        similar=similar,
+    )
+
+
+def _similar(name: str, names: Iterable[str]) -> list[str]:
+    """Return the names that are most like one in any case, the nearest first."""
+    spellings: dict[str, list[str]] = {}
+    for candidate in names:
+        spellings.setdefault(candidate.casefold(), []).append(candidate)
+    similar: list[str] = []
+    for folded in get_close_matches(name.casefold(), spellings, n=_MOST_NAMES):
+        similar += spellings[folded]
+    return similar[:_MOST_NAMES]
 
 
 @dataclass(eq=False)
@@ -179,17 +205,17 @@ class Deployments(Resource):
         """
         if not isinstance(name, str) or not name.strip():
             raise InvalidInputError(f"A deployment's name must be a text, not {name!r}.")
-        return Deployment.from_json(
-            self._transport.write("POST", "/v4/deployments", json={"name": name})
-        )
+        answer = self._transport.write("POST", "/v4/deployments", json={"name": name})
+        return Deployment.from_json(answer)
 
     def list(self) -> list[Deployment]:
         """Return all deployments that the user can see (API Deployments Get List v4 [R])."""
         return list_all(self._transport, "/v4/deployments", Deployment.from_json)
 
     def find(self, name: str) -> Sequence[Deployment]:
-        """Return the deployments of exactly this name. The server's own filter is fuzzy [I] and is
-        not used.
+        """Return the deployments of exactly this name.
+
+        The server's own filter is fuzzy [I], and is not used.
 
         :param name: display name
         :returns: all deployments of this name
@@ -205,18 +231,18 @@ class Deployments(Resource):
         return only(self.list(), name, "deployment")
 
     def probe(self) -> Sequence[Deployment]:
-        """Ask for one deployment, which shows whether this user may use any (``GET
-        /v4/deployments?limit=1``).
+        """Ask for one deployment (``GET /v4/deployments?limit=1``).
+
+        The answer shows whether this user may use any.
 
         :returns: the deployment, if there is one; a server that ignores the limit answers more
         """
         path = "/v4/deployments"
-        return self._transport.read(
-            path,
-            {"limit": 1},
-            build=lambda body: list(map(Deployment.from_json, rows_of(body, path))),
-            limit=PAGE,
-        )
+
+        def deployments_of(body: object) -> Sequence[Deployment]:
+            return [Deployment.from_json(row) for row in rows_of(body, path)]
+
+        return self._transport.read(path, {"limit": 1}, build=deployments_of, limit=PAGE)
 
     def get(self, deployment_id: int) -> Deployment:
         """Return one deployment (``GET /v4/deployments/:id`` [I]).
@@ -236,7 +262,8 @@ class Deployments(Resource):
         :param parameters: values by parameter name
         :returns: the answer; ``{"data": [{"id": <job group>, ...}]}`` if it is as documented
         """
-        path, body = f"/v4/deployments/{deployment_id}/run", run_parameters(parameters) or None
+        path = f"/v4/deployments/{deployment_id}/run"
+        body = run_parameters(parameters) or None
         return self._transport.write("POST", path, json=body, slow=True, limit=PAGE)
 
 
@@ -262,14 +289,17 @@ class ImportRules(Resource):
         name, keys = RULE_KINDS[kind]
         # Not paged: a list of rules is one object to the API.
         path = f"/v4/deployments/{deployment_id}/{name}"
-        rules = self._transport.read(
-            path,
-            {"noLimit": "true"},
-            build=lambda body: [ImportRule.from_json(row, keys) for row in rows_of(body, path)],
-            limit=WHOLE_LIST,
-        )
-        if any(part is None for rule in rules for part in rule.rule.values()):
-            raise UnexpectedResponseError(f"GET {path} answered rules without {', '.join(keys)}.")
+
+        def rules_of(body: object) -> builtins.list[ImportRule]:
+            return [ImportRule.from_json(row, keys) for row in rows_of(body, path)]
+
+        query = {"noLimit": "true"}
+        rules = self._transport.read(path, query, build=rules_of, limit=WHOLE_LIST)
+        for rule in rules:
+            if None in rule.rule.values():
+                raise UnexpectedResponseError(
+                    f"GET {path} answered rules without {', '.join(keys)}."
+                )
         return rules
 
     def replace(self, deployment_id: int, kind: str, rules: Sequence[Mapping[str, Any]]) -> None:
@@ -280,5 +310,6 @@ class ImportRules(Resource):
         :param rules: the whole new list; empty to have none
         """
         name, _ = RULE_KINDS[kind]
-        path, rows = f"/v4/deployments/{deployment_id}/{name}", [dict(rule) for rule in rules]
+        path = f"/v4/deployments/{deployment_id}/{name}"
+        rows = [dict(rule) for rule in rules]
         self._transport.write("PATCH", path, json=rows, limit=WHOLE_LIST)
