@@ -66,9 +66,8 @@ import typing
 
 from .gate import one_line as _one_line
 
-if (
-    typing.TYPE_CHECKING
-):  # the package exports every name of this module, so it has no other names when it runs
+# The package exports every name of this module, so it has no other names when it runs.
+if typing.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
@@ -86,9 +85,8 @@ class TrifactaError(Exception):
     """
 
     code: typing.ClassVar[str] = "trifacta"
-    transient: typing.ClassVar[bool] = (
-        False  #: The same *read* may succeed in a moment, so the client sends it again.
-    )
+    #: The same *read* may succeed in a moment, so the client sends it again.
+    transient: typing.ClassVar[bool] = False
     #: A later try of the whole task may succeed, so Airflow's ``retries`` apply. Others need a
     #: person first.
     retryable: bool = False
@@ -112,7 +110,7 @@ class TrifactaError(Exception):
             setattr(cls, name, value)
 
     def __init__(self, message: str = "", **fields: Any) -> None:
-        # Whoever makes an error may put foreign words into it: they pass the gate here.
+        # Whoever makes an error may put foreign words into it: they are made safe here.
         super().__init__(_one_line(message))
         for name, value in fields.items():
             if not hasattr(type(self), name):
@@ -122,10 +120,12 @@ class TrifactaError(Exception):
     @property
     def told(self) -> str:
         """What happened, and how production stands: the text without the advice."""
-        return " ".join(filter(None, (super().__str__(), _one_line(self.standing))))
+        sentences = (super().__str__(), _one_line(self.standing))
+        return " ".join(filter(None, sentences))
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (self.told, _one_line(self.advice))))
+        sentences = (self.told, _one_line(self.advice))
+        return " ".join(filter(None, sentences))
 
 
 class ConfigurationError(TrifactaError, code="configuration"):
@@ -137,9 +137,7 @@ class MissingConnectionError(ConfigurationError, code="missing_connection"):
 
 
 class ConnectionLookUpError(TrifactaError, code="connection_look_up", retryable=True):
-    """Airflow could not read the connection during a wait: its API, database or secrets backend
-    failed.
-    """
+    """A wait could not read the connection: Airflow's API, database or secrets backend failed."""
 
 
 class InvalidInputError(TrifactaError, code="invalid_input"):
@@ -172,20 +170,23 @@ class ConnectionLostError(TransportError, code="connection_lost"):
 
 
 class UnexpectedResponseError(TrifactaError, code="unexpected_response", retryable=True):
-    """The answer is not as the API documents it: not JSON, or a field is missing or of another
-    type.
+    """The answer is not as the API documents it.
+
+    It is not JSON, or a field is missing or of another type.
     """
 
 
 class AnswerTooLargeError(UnexpectedResponseError, code="answer_too_large"):
-    """The answer has more bytes, lists or objects than this process reads of one. It was not read
-    to its end.
+    """The answer has more bytes, lists or objects than this process reads of one.
+
+    It was not read to its end.
     """
 
 
 class RedirectError(TrifactaError, code="redirect"):
-    """The server redirects to a login page or another host. Credentials are not sent there. A read
-    is ``retryable``.
+    """The server redirects to a login page or another host.
+
+    Credentials are not sent there. A read is ``retryable``.
     """
 
 
@@ -196,22 +197,20 @@ class APIError(TrifactaError, code="api"):
     path: str = ""  #: Path of the request, without host and query.
     status: int = 0  #: HTTP status of the answer.
     name: str | None = None  #: The API's name of the exception, if it gave one.
-    request_id: str | None = (
-        None  #: Value of ``x-trifacta-request-id``, for the server's administrator.
-    )
+    #: Value of ``x-trifacta-request-id``, for the server's administrator.
+    request_id: str | None = None
     retry_after: float | None = None  #: Seconds that the server asked to wait, if it did.
     from_api: bool = False  #: Whether the body is the API's own error, and not the page of a proxy.
 
 
 class BadRequestError(APIError, code="bad_request"):
-    """400, 415, 422 and every other 4xx without a class of its own: the request itself
-    is refused.
-    """
+    """400, 415, 422 and every other 4xx without a class of its own: the request is refused."""
 
 
 class AuthenticationError(APIError, code="authentication"):
-    """401, or the API's ``InvalidAccessTokenException``: the credentials are missing, wrong or
-    expired.
+    """401, or the API's ``InvalidAccessTokenException``.
+
+    The credentials are missing, wrong or expired.
     """
 
 
@@ -220,8 +219,9 @@ class PermissionDeniedError(APIError, code="permission_denied"):
 
 
 class NotFoundError(APIError, code="not_found"):
-    """404: there is no such object, or this user cannot see it. A 400 to a read that sends only an
-    id says the same.
+    """404: there is no such object, or this user cannot see it.
+
+    A 400 to a read that sends only an id says the same.
     """
 
 
@@ -246,8 +246,9 @@ class ServerError(APIError, code="server", transient=True, retryable=True):
 
 
 class GatewayPageError(APIError, code="gateway_page", transient=True, retryable=True):
-    """A 4xx without the API's own error body: something in front of the API answered. It says
-    nothing about objects.
+    """A 4xx without the API's own error body: something in front of the API answered.
+
+    It says nothing about objects.
     """
 
 
@@ -260,14 +261,16 @@ class PackageNotFoundError(PackageError, code="package_not_found"):
 
 
 class PackageFormatError(PackageError, code="package_format"):
-    """The file is not a flow package: not a ZIP, or not exactly one readable flow
-    definition in it.
+    """The file is not a flow package.
+
+    It is no ZIP, or does not hold exactly one readable flow definition.
     """
 
 
 class PackageTooLargeError(PackageError, code="package_too_large"):
-    """The package is larger than it may be, or unpacks to far more than a flow package can hold (a
-    ZIP bomb).
+    """The package is larger than it may be.
+
+    Or it unpacks to far more than a flow package can hold (a ZIP bomb).
     """
 
 
@@ -284,8 +287,9 @@ class DestinationError(TrifactaError, code="destination", retryable=True):
 
 
 class SourceError(TrifactaError, code="source", retryable=True):
-    """The storage of a package cannot be read now. Nothing was sent. (No such package: see
-    `PackageNotFoundError`.)
+    """The storage of a package cannot be read now. Nothing was sent.
+
+    Where it has no such package, see `PackageNotFoundError`.
     """
 
 
@@ -302,20 +306,23 @@ class DroppedObjectsError(TrifactaError, code="dropped_objects"):
 
 
 class ReleaseNotLiveError(TrifactaError, code="release_not_live"):
-    """The release was live, or the package was imported before, and another release is live now, or
-    none.
+    """Another release is live now, or none.
+
+    The release was live before, or the package was imported before.
     """
 
 
 class UnexpectedLiveReleaseError(TrifactaError, code="unexpected_live_release"):
-    """Another release is live than expected, or another import ran at the same time. The text says
-    what was written.
+    """Another release is live than expected, or another import ran at the same time.
+
+    The text says what was written.
     """
 
 
 class PromotionNotProvenError(TrifactaError, code="promotion_not_proven"):
-    """A release was promoted, and nothing proves that it is live and good. The text says what is
-    live.
+    """A release was promoted, and nothing proves that it is live and good.
+
+    The text says what is live.
     """
 
 
@@ -332,14 +339,16 @@ class OlderPackageError(TrifactaError, code="older_package"):
 
 
 class AmbiguousSubmissionError(TrifactaError, code="ambiguous_submission"):
-    """It is unknown whether a change was made. A person has to look before anything is
-    sent again.
+    """It is unknown whether a change was made.
+
+    A person has to look before anything is sent again.
     """
 
 
 class InterruptedChangeError(TrifactaError, code="interrupted_change"):
-    """An earlier try was cut off and may have acted. Acting again could undo what a person did in
-    the meantime.
+    """An earlier try was cut off and may have acted.
+
+    Acting again could undo what a person did in the meantime.
     """
 
 
@@ -357,9 +366,8 @@ class DryRunFailedError(TrifactaError, code="dry_run_failed"):
 class MissingMappingError(TrifactaError, code="missing_mapping"):
     """The server holds an import up, because it lacks mappings. Nothing was imported."""
 
-    mapping: Mapping[
-        str, Mapping[str, Any]
-    ] = {}  #: The arguments to write, by name; the values are to be filled in.
+    #: The arguments to write, by name; the values are to be filled in.
+    mapping: Mapping[str, Mapping[str, Any]] = {}
 
 
 class ReleaseDeletedError(TrifactaError, code="release_deleted"):
@@ -383,6 +391,4 @@ class RunNotStartedError(TrifactaError, code="run_not_started"):
 
 
 class JobFailedError(TrifactaError, code="job_failed"):
-    """A job group ended as Failed or Canceled, or in an unknown state, which is not a success
-    either.
-    """
+    """A job group ended as Failed or Canceled, or in an unknown state, which is no success."""
