@@ -1,7 +1,7 @@
 """The connection to an instance: who gets the credentials, what leaves, and in what time.
 
 :mod:`.responses` is its other half, and reads what comes back. Both ask the budget of the call
-    before each block.
+before each block.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ _PORTS = {"http": 80, "https": 443}
 #: A firewall forgets a connection that is silent while the server imports a package. Keepalive
 #: prevents that.
 _KEEPALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-for _name in {"TCP_KEEPIDLE", "TCP_KEEPINTVL"} & set(dir(socket)):  # some platforms lack them
-    _KEEPALIVE.append((socket.IPPROTO_TCP, getattr(socket, _name), 45))
+for _name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+    if hasattr(socket, _name):  # some platforms lack them
+        _KEEPALIVE.append((socket.IPPROTO_TCP, getattr(socket, _name), 45))
 
 
 class Server(NamedTuple):
@@ -57,14 +58,20 @@ def server_of(url: str) -> Server | None:
     the two understand odd URLs in different ways. Only a URL that both read alike has a server.
     """
     try:
-        ours, theirs = urlsplit(url), parse_url(url)
-        usual = _PORTS[ours.scheme.lower()]
-        server = Server(ours.scheme.lower(), (ours.hostname or "").lower(), ours.port or usual)
-        host = (theirs.host or "").lower().strip("[]")
-        same = server == ((theirs.scheme or "").lower(), host, theirs.port or usual)
+        ours = urlsplit(url)
+        theirs = parse_url(url)
+        our_scheme = ours.scheme.lower()
+        usual_port = _PORTS[our_scheme]
+        server = Server(our_scheme, (ours.hostname or "").lower(), ours.port or usual_port)
     except (ValueError, KeyError):
         return None
-    return server if same and host and "@" not in ours.netloc and theirs.auth is None else None
+    host = (theirs.host or "").lower().strip("[]")
+    their_scheme = (theirs.scheme or "").lower()
+    read_alike = server == (their_scheme, host, theirs.port or usual_port)
+    holds_login = "@" in ours.netloc or theirs.auth is not None
+    if not host or not read_alike or holds_login:
+        return None
+    return server
 
 
 def prepared(url: str) -> str:
@@ -76,11 +83,10 @@ def prepared(url: str) -> str:
 
 
 def may_follow(old: Server | None, new: Server | None) -> bool:
-    """Tell whether the credentials may go to another server: it is the same, or the same over
-    https.
+    """Tell whether the credentials may go to another server.
 
-    Another port of a host belongs to another program. The usual ports of http and https belong to
-    one.
+    They may if it is the same server, or the same one over https. Another port of a host belongs
+    to another program. The usual ports of http and https belong to one.
     """
     if not old or not new or old.host != new.host:
         return False
@@ -88,7 +94,8 @@ def may_follow(old: Server | None, new: Server | None) -> bool:
         return True
     if (old.scheme, new.scheme) != ("http", "https"):
         return False
-    return old.port == new.port or (old.port, new.port) == (_PORTS["http"], _PORTS["https"])
+    usual_ports = (_PORTS["http"], _PORTS["https"])
+    return old.port == new.port or (old.port, new.port) == usual_ports
 
 
 class _Connection(HTTPConnection):
@@ -101,24 +108,24 @@ class _Connection(HTTPConnection):
     response_class: Any = BoundedResponse
 
     def _new_conn(self) -> Any:
-        done: queue.SimpleQueue[Any] = (
-            queue.SimpleQueue()
-        )  # its end closes a socket that comes too late
+        # When nobody holds this queue any more, a socket in it that came too late is closed.
+        results: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
         def connect() -> None:
             try:
-                done.put(super(_Connection, self)._new_conn())
+                results.put(super(_Connection, self)._new_conn())
             except BaseException as error:  # it belongs to the thread that waits
-                done.put(error)
+                results.put(error)
 
         threading.Thread(target=connect, name="trifacta-connect", daemon=True).start()
+        timeout = min(exchange.left(), threading.TIMEOUT_MAX)
         try:
-            found = done.get(timeout=min(exchange.left(), threading.TIMEOUT_MAX))
+            result = results.get(timeout=timeout)
         except queue.Empty:
             raise exchange.budget.exceeded(exchange.what) from None
-        if isinstance(found, BaseException):
-            raise found
-        return found
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
     def _tunnel(self) -> None:
         try:
@@ -129,9 +136,11 @@ class _Connection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None and self.auto_open:
             self.connect()  # here, and not within the send below: nothing has left when it fails
-        timeout, left = self.timeout, exchange.left()
+        timeout = exchange.left()
+        if isinstance(self.timeout, (int, float)):
+            timeout = min(self.timeout, timeout)
         # Set each time: a connection that is used again still has the timeout of its last answer.
-        self.sock.settimeout(min(timeout, left) if isinstance(timeout, (int, float)) else left)
+        self.sock.settimeout(timeout)
         exchange.begun = True
         try:
             super().send(data)
@@ -151,8 +160,7 @@ class _TLSConnection(_Connection, HTTPSConnection):
 
 
 class _NewConnections:
-    """Gives a request that may change something a new connection, and not one that was kept from an
-    earlier request.
+    """Gives a request that may change something a new connection.
 
     A server may close a kept connection at the moment when it is sent on. A read is repeated then.
     Of a change it would be unknown whether the server has seen it.
@@ -205,21 +213,16 @@ class Session:
     def __init__(self, config: ClientConfig, connections: int) -> None:
         self._config = config
         self.adapter = TrifactaAdapter(pool_connections=1, pool_maxsize=connections)
-        self._settings: dict[str, Any] = {}
+        self._settings: dict[str, Mapping[str, Any]] = {}
         # Header dictionaries are ASCII, and a ``.netrc`` file wins over them. So the header is set
         # last, in UTF-8.
-        value = f"Bearer {config.password}"
-        if config.login:
-            value = (
-                f"Basic {base64.b64encode(f'{config.login}:{config.password}'.encode()).decode()}"
-            )
-        self._credentials: Any = value.encode()
-        wanted = {
+        self._credentials: Any = _authorization(config)
+        self._headers = {
+            **requests.utils.default_headers(),
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": config.user_agent,
         }
-        self._headers = {**requests.utils.default_headers(), **wanted}
         base = prepared(config.base_url)
         self._server = server_of(base)
         #: How the URLs of this server begin. A slash ends the host for every parser.
@@ -236,41 +239,59 @@ class Session:
         :param claim: takes the room that the answer needs in the memory of the process
         :raises TrifactaError: the call is out of time, or the request would go to another server
         """
-        config, body = self._config, request.body
-        exchange.what, exchange.budget = f"{request.method} {request.path}", request.budget
-        exchange.begun, exchange.alone = False, request.method != "GET"
-        connect = max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT if body else 0)
-        timeout = (
-            min(connect, exchange.left()),
-            config.upload_timeout if request.slow else config.read_timeout,
-        )
-        headers = {**self._headers, **request.headers}
+        exchange.what = f"{request.method} {request.path}"
+        exchange.budget = request.budget
+        exchange.begun = False
+        exchange.alone = request.method != "GET"
+        timeout = self._timeout(request)
         sent = requests.PreparedRequest()  # streams a body that has a length and can be iterated
         sent.prepare(
             method=request.method,
             url=url,
-            headers=headers,
+            headers={**self._headers, **request.headers},
             params=params,
             json=request.json,
-            data=body,
+            data=request.body,
         )
+        self._refuse_other_server(sent.url or "")
+        sent.headers["Authorization"] = self._credentials
+        response = self.adapter.send(sent, timeout=timeout, **self._settings_for(url))
+        return read_answer(response, request, self._config, claim)
+
+    def _timeout(self, request: Request) -> tuple[float, float]:
+        """Return the seconds to connect and send a block, and those to wait for the answer."""
+        config = self._config
+        connect = config.connect_timeout
+        if request.body:
+            connect = max(connect, _UPLOAD_BLOCK_TIMEOUT)
+        answer = config.upload_timeout if request.slow else config.read_timeout
+        return min(connect, exchange.left()), answer
+
+    def _refuse_other_server(self, url: str) -> None:
+        """Refuse a URL to which the credentials may not go."""
         if self._server is None:
             raise ConfigurationError("The connection's host makes no usable URL.")
-        if not (sent.url or "").startswith(self._origin) and not may_follow(
-            self._server, server_of(sent.url or "")
-        ):
-            raise RedirectError(
-                f"A request was not sent: it would go to another server than {self._server.host}."
-            )
-        sent.headers["Authorization"] = self._credentials
+        if url.startswith(self._origin) or may_follow(self._server, server_of(url)):
+            return
+        raise RedirectError(
+            f"A request was not sent: it would go to another server than {self._server.host}."
+        )
+
+    def _settings_for(self, url: str) -> Mapping[str, Any]:
+        """Return the proxies and TLS files for a URL. Each server's are looked up once."""
         server = url[: url.index("/", 8)]
-        if (
-            server not in self._settings
-        ):  # the environment's proxies and CA bundle are looked up once
+        if server not in self._settings:
+            config = self._config
             refuse_special_files(config)
             merge = requests.Session().merge_environment_settings
-            self._settings[server] = merge(
-                url, dict(config.proxies), True, config.verify, config.cert
-            )
-        response = self.adapter.send(sent, timeout=timeout, **self._settings[server])
-        return read_answer(response, request, config, claim)
+            proxies = dict(config.proxies)
+            self._settings[server] = merge(url, proxies, True, config.verify, config.cert)
+        return self._settings[server]
+
+
+def _authorization(config: ClientConfig) -> bytes:
+    """Return the header that carries the credentials."""
+    if not config.login:
+        return f"Bearer {config.password}".encode()
+    login = f"{config.login}:{config.password}".encode()
+    return b"Basic " + base64.b64encode(login)

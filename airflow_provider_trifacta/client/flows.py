@@ -48,9 +48,8 @@ class Flows(Resource):
             ignore it, so compare the names
         :returns: the flows, in the server's order, which is newest first
         """
-        return list_all(
-            self._transport, "/v4/flows", Flow.from_json, {**_ALL, "filter": name or None}
-        )
+        query = {**_ALL, "filter": name or None}
+        return list_all(self._transport, "/v4/flows", Flow.from_json, query)
 
     def newest(self, *, include_deleted: bool = False) -> builtins.list[Flow]:
         """Return the newest flows that the user can see, one page of them, newest first.
@@ -60,10 +59,9 @@ class Flows(Resource):
         """
         query = {**_ALL, "sort": "-id", "limit": PAGE_SIZE, "offset": 0}
         query["includeDeleted"] = "true" if include_deleted else None
+        budget = self._transport.budget()
         try:
-            flows, _ = self._transport.read_page(
-                "/v4/flows", query, self._transport.budget(), Flow.from_json
-            )
+            flows, _ = self._transport.read_page("/v4/flows", query, budget, Flow.from_json)
         except APIError as error:
             if not include_deleted or not refuses_form(error):
                 raise
@@ -84,8 +82,8 @@ class Flows(Resource):
             similar names
         :raises UnexpectedResponseError: the list and the flow itself do not agree
         """
-        found = [flow for flow in self.list(name) if flow.name == name]
-        flow = only(found or self.list(), name, "flow")
+        namesakes = [flow for flow in self.list(name) if flow.name == name]
+        flow = only(namesakes or self.list(), name, "flow")
         return _agreed(flow, self.get(flow.id), "flow")
 
     def get(self, flow_id: int) -> Flow:
@@ -119,7 +117,9 @@ class Flows(Resource):
             raise InvalidInputError(
                 f"A flow's name must be a text, not {name!r}. Nothing was sent."
             )
-        body = {"name": name} if description is None else {"name": name, "description": description}
+        body = {"name": name}
+        if description is not None:
+            body["description"] = description
         lost: TrifactaError | None = None
         try:
             self._transport.write("PATCH", f"/v4/flows/{flow_id}", json=body, parse=False)
@@ -146,10 +146,12 @@ class Flows(Resource):
         :param flow_id: the flow
         :returns: its recipes
         """
-        recipes = self._with_recipe(
-            lambda query: list_all(self._transport, _RECIPES, Recipe.from_json, query)
-        )
-        return [recipe for recipe in recipes if recipe.flow_id == flow_id and not recipe.imported]
+
+        def read(query: dict[str, str] | None) -> builtins.list[Recipe]:
+            return list_all(self._transport, _RECIPES, Recipe.from_json, query)
+
+        own = [recipe for recipe in self._with_recipe(read) if recipe.flow_id == flow_id]
+        return [recipe for recipe in own if not recipe.imported]
 
     @staticmethod
     def _with_recipe(read: Callable[[dict[str, str] | None], T]) -> T:
@@ -171,10 +173,11 @@ class Flows(Resource):
         """
         recipe = only(self.recipes(flow_id), name, "recipe", f" of flow {flow_id}")
         path = f"{_RECIPES}/{recipe.id}"
-        read = self._with_recipe(
-            lambda query: self._transport.read(path, query, build=Recipe.from_json)
-        )
-        return _agreed(recipe, read, "recipe")
+
+        def read(query: dict[str, str] | None) -> Recipe:
+            return self._transport.read(path, query, build=Recipe.from_json)
+
+        return _agreed(recipe, self._with_recipe(read), "recipe")
 
     def import_package(self, package: MultipartFile, *, folder_id: int | None = None) -> FlowImport:
         """Import a package as new flows of the workspace (API Flows Package Post v4 [R]). Every
@@ -204,12 +207,10 @@ class Flows(Resource):
         :raises MissingMappingError: the server would hold the import up
         """
         params = {"folderId": folder_id or None}
-        answer = object_of(
-            self._transport.try_out(f"{_PACKAGE}/dryRun", package, params),
-            "The answer to the dry run",
-        )
-        FlowImport.from_json(answer)
-        return answer
+        answer = self._transport.try_out(f"{_PACKAGE}/dryRun", package, params)
+        data = object_of(answer, "The answer to the dry run")
+        FlowImport.from_json(data)
+        return data
 
     def run(
         self,
@@ -229,7 +230,8 @@ class Flows(Resource):
         :returns: the answer, ``{"flowRunId": ..., "data": [{"id": <job group>, ...}]}`` if it is as
             documented; or ``ACCEPTED_BEFORE``
         """
-        path, body = f"/v4/flows/{flow_id}/run", run_parameters(parameters)
+        path = f"/v4/flows/{flow_id}/run"
+        body = run_parameters(parameters)
         return self._transport.write(
             "POST", path, json=body, slow=True, execution_id=execution_id, again=again, limit=PAGE
         )

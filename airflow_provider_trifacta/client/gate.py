@@ -74,15 +74,18 @@ def without_credentials(text: str) -> str:
 
 
 def _without_password(word: re.Match[str]) -> str:
-    """Hide a password up to the last ``@`` of a word, because it may hold any character. Where the
-    word was cut before that, all of the rest is hidden.
+    """Hide a password up to the last ``@`` of a word, because it may hold any character.
+
+    Where the word was cut before that, all of the rest is hidden.
     """
     text = word[0]
     login = _LOGIN.search(text)
     if login is None:
         return text
-    _, at, rest = text[login.end() :].rpartition("@")
-    return f"{text[: login.end()]}***{at}{rest if at else ''}"
+    password_begins = login.end()
+    password_ends = text.rfind("@", password_begins)
+    rest = "" if password_ends < 0 else text[password_ends:]
+    return f"{text[:password_begins]}***{rest}"
 
 
 def shown(text: object, most: int = MOST_CHARACTERS) -> str:
@@ -109,9 +112,7 @@ def one_line(text: object, most: int = LONGEST_LINE) -> str:
 
 
 def _beginning(text: object, most: int) -> tuple[str, bool]:
-    """Return as much of a text as has to be looked at, without credentials, and whether there is
-    more.
-    """
+    """Return what has to be looked at of a text, without credentials, and whether there is more."""
     whole = text if isinstance(text, str) else str(text)
     looked_at = whole[: most * _LOOKED_AT]
     more = len(whole) > len(looked_at)
@@ -122,7 +123,9 @@ def _cut(line: str, most: int, *, more: bool = False) -> str:
     if len(line) <= most and not more and line.isprintable():
         return line
     spelled = "".join(map(_spelled, line[: most + 1]))
-    return spelled if len(spelled) <= most and not more else f"{spelled[:most]}{_CUT}"
+    if len(spelled) <= most and not more:
+        return spelled
+    return spelled[:most] + _CUT
 
 
 def _spelled(character: str) -> str:
@@ -171,13 +174,16 @@ class _Store:
             return int(value)
         if isinstance(value, float):
             return value if math.isfinite(value) else json.dumps(value)
-        if isinstance(value, (Mapping, list, tuple)) and not levels:
-            return _CUT
-        if isinstance(value, Mapping):
-            return self._fit_mapping(value, levels - 1)
-        if isinstance(value, (list, tuple)):
-            return self._fit_list(value, levels - 1)
+        if isinstance(value, (Mapping, list, tuple)):
+            return self._fit_container(value, levels - 1) if levels else _CUT
         return self._fit_text(value if isinstance(value, str) else str(value))
+
+    def _fit_container(
+        self, value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], levels: int
+    ) -> Any:
+        if isinstance(value, Mapping):
+            return self._fit_mapping(value, levels)
+        return self._fit_list(value, levels)
 
     def _fit_mapping(self, value: Mapping[Any, Any], levels: int) -> dict[str, Any]:
         kept: dict[str, Any] = {}
@@ -200,9 +206,9 @@ class _Store:
         self._left -= min(len(text), most)
         if len(text) > most:
             text = text[: max(most - len(_CUT), 0)] + _CUT
-        return (
-            text if text.isascii() and "\0" not in text else _NOT_STORABLE.sub(_REPLACEMENT, text)
-        )
+        if text.isascii() and "\0" not in text:
+            return text
+        return _NOT_STORABLE.sub(_REPLACEMENT, text)
 
 
 class OneLine(logging.Filter):
@@ -236,6 +242,6 @@ def logger(name: str) -> logging.Logger:
 
     :param name: its name
     """
-    found = logging.getLogger(name)
-    found.addFilter(_ONE_LINE)
-    return found
+    module_logger = logging.getLogger(name)
+    module_logger.addFilter(_ONE_LINE)
+    return module_logger

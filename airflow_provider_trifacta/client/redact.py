@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -38,22 +37,21 @@ class Redactor:
     """
 
     def __init__(self, config: ClientConfig) -> None:
-        self._secrets, self._long = config.secrets, config.long_secrets
+        self._secrets = config.secrets
+        self._long = config.long_secrets
 
     def __call__(self, text: str) -> str:
         """Return the text with every secret replaced."""
         return _without(self._secrets, text)
 
     def excerpt(self, text: str) -> str:
-        """Return the beginning of a text on one line, without secrets, also where one is cut in
-        two.
-        """
+        """Return the beginning of a text on one line, without secrets or a part of one."""
         if len(text) > _LOOKED_AT:
             longest = max(map(len, self._secrets), default=0)
-            text = self(text[:_LOOKED_AT])[
-                : _LOOKED_AT - longest
-            ]  # the end may be the beginning of a secret
-        return shown(self(" ".join(self(text).split())), _EXCERPT)
+            # Its end is left out, because that may be the beginning of a secret.
+            text = self(text[:_LOOKED_AT])[: _LOOKED_AT - longest]
+        folded = " ".join(self(text).split())
+        return shown(self(folded), _EXCERPT)
 
     def describe(self, content: bytes, headers: Mapping[str, str]) -> str:
         """Return the kind of an answer's body and its beginning, for an error."""
@@ -68,12 +66,12 @@ class Redactor:
 
         :param content: the body, of JSON
         """
-        layers = _layers(text_of(content))
-        return any(secret in layer for layer in layers for secret in self._long)
+        return any(_holds_any(self._long, layer) for layer in _layers(text_of(content)))
 
     def within(self, value: object) -> object:
-        """Replace every secret in a JSON value, in its place, and return it: a server may echo what
-        it was sent.
+        """Replace every secret in a JSON value, in its place, and return it.
+
+        A server may echo what it was sent.
         """
         if isinstance(value, str):
             return _without(self._long, value)
@@ -83,9 +81,9 @@ class Redactor:
         if isinstance(value, dict):
             for key, entry in value.items():
                 value[key] = self.within(entry)
-            kept = {key: _without(self._long, key) for key in value}
-            if any(key != name for key, name in kept.items()):
-                return {kept[key]: entry for key, entry in value.items()}
+            without = {_without(self._long, key): entry for key, entry in value.items()}
+            if list(without) != list(value):
+                return without
         return value
 
 
@@ -96,9 +94,13 @@ def _without(secrets: Sequence[str], text: str) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     for layer in _layers(text):
-        if any(secret in layer for secret in secrets):
+        if _holds_any(secrets, layer):
             return _without(secrets, layer)
     return text
+
+
+def _holds_any(secrets: Sequence[str], text: str) -> bool:
+    return any(secret in text for secret in secrets)
 
 
 def _layers(text: str) -> Iterator[str]:
@@ -126,7 +128,8 @@ def _decoded(text: str) -> str:
 
 
 def _character_of(escape: re.Match[str]) -> str:
-    return chr(int(escape[1] or escape[2], 16)) if escape[1] or escape[2] else escape[3]
+    code = escape[1] or escape[2]
+    return chr(int(code, 16)) if code else escape[3]
 
 
 def text_of_header(headers: Mapping[str, str], name: str) -> str | None:
@@ -178,10 +181,15 @@ def parse(content: bytes) -> Any:
     try:
         value = json.loads(text)
     except RecursionError:
-        pass
-    else:
-        if content.count(b"[") + content.count(b"{") <= MOST_LEVELS or not _is_deep(value):
-            return value
+        return json.loads(_without_deep_levels(text))
+    containers = content.count(b"[") + content.count(b"{")
+    if containers <= MOST_LEVELS or not _is_deep(value):
+        return value
+    return json.loads(_without_deep_levels(text))
+
+
+def _without_deep_levels(text: str) -> str:
+    """Return a text of JSON with a text or null in place of what is nested too deeply."""
     kept: list[str] = []
     depth = at = 0
     quoted = False
@@ -202,16 +210,18 @@ def parse(content: bytes) -> Any:
                 kept.append('"..."' if filled else "null")
                 at = token.end()
             depth -= 1
-    return json.loads("".join([*kept, text[at:]]))
+    kept.append(text[at:])
+    return "".join(kept)
 
 
 def _is_deep(value: object) -> bool:
-    level = [value]
+    level: list[object] = [value]
     for _ in range(MOST_LEVELS + 1):
-        inner = (
-            one.values() if isinstance(one, dict) else one
-            for one in level
-            if isinstance(one, (dict, list))
-        )
-        level = list(chain.from_iterable(inner))
+        inner: list[object] = []
+        for node in level:
+            if isinstance(node, dict):
+                inner.extend(node.values())
+            elif isinstance(node, list):
+                inner.extend(node)
+        level = inner
     return bool(level)

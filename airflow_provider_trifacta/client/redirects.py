@@ -1,5 +1,6 @@
-"""Where a redirect leads, and whether the credentials may go there. Only a redirected request
-enters this module.
+"""Where a redirect leads, and whether the credentials may go there.
+
+Only a redirected request enters this module.
 """
 
 from __future__ import annotations
@@ -32,9 +33,12 @@ def target_of(method: str, url: str, location: str, redact: Redactor) -> str:
     if location.isascii() and location.isprintable() and "\\" not in location:
         with suppress(ValueError):
             target = prepared(urljoin(url, location))
-    new, path = server_of(target), urlsplit(url).path
+    new = server_of(target)
+    path = urlsplit(url).path
     if new is None:
-        shown = redact.excerpt(ascii(location.partition("?")[0].rpartition("@")[2]))
+        without_query = location.partition("?")[0]
+        without_login = without_query.rpartition("@")[2]
+        shown = redact.excerpt(ascii(without_login))
         advice = "Nothing was sent there. Check what stands between this worker and the instance."
         raise _refusal(method, path, f"to {shown}, which is not a usable address. {advice}")
     if _holds_a_secret(target, redact):
@@ -52,7 +56,8 @@ def target_of(method: str, url: str, location: str, redact: Redactor) -> str:
 
 
 def _holds_a_secret(url: str, redact: Redactor) -> bool:
-    return any(redact.within(text) != text for text in (url, unquote(url)))
+    decoded = unquote(url)
+    return redact.within(url) != url or redact.within(decoded) != decoded
 
 
 def _refusal(method: str, path: str, words: str) -> RedirectError:
@@ -63,7 +68,8 @@ def _advice(old: Server | None, new: Server, target: str) -> str:
     """Return what to do about a redirect that is not followed."""
     if may_follow(old, new) and old != new:
         return f"Set the connection's host to https://{urlsplit(target).netloc}."
-    if old and old.host == new.host and (old.scheme, new.scheme) == ("https", "http"):
+    loses_tls = old is not None and (old.scheme, new.scheme) == ("https", "http")
+    if old and old.host == new.host and loses_tls:
         return "Credentials are not sent over plain http."
     return (
         "Credentials are not sent there, and changes are never sent again to another address. If it"
@@ -97,16 +103,21 @@ def refuse_login_page(
     :param redact: takes secrets out of the error
     :raises RedirectError: it is such a page
     """
-    asked = urlsplit(f"{base_url}{request.path}").path.rstrip("/")
-    if answer.status < 300 and answer.is_html and urlsplit(url).path.rstrip("/") != asked:
-        advice = "Behind a reverse-proxy single sign-on tokens do not work: use login and password."
-        words = (
-            f"to the page {_shown(url, redact)}, which looks like a login page. Check the"
-            " connection's credentials."
-        )
-        raise _refusal(request.method, request.path, f"{words} {advice}")
+    asked_path = urlsplit(f"{base_url}{request.path}").path.rstrip("/")
+    answered_path = urlsplit(url).path.rstrip("/")
+    is_page = answer.status < 300 and answer.is_html
+    if not is_page or answered_path == asked_path:
+        return
+    raise _refusal(
+        request.method,
+        request.path,
+        f"to the page {_shown(url, redact)}, which looks like a login page. Check the connection's"
+        " credentials. Behind a reverse-proxy single sign-on tokens do not work: use login and"
+        " password.",
+    )
 
 
 def _shown(url: str, redact: Redactor) -> str:
     """Return a URL for an error: without its query, which may hold a ticket or a secret."""
-    return redact.excerpt(urlsplit(url)._replace(query="", fragment="").geturl())
+    bare = urlsplit(url)._replace(query="", fragment="")
+    return redact.excerpt(bare.geturl())

@@ -42,8 +42,9 @@ def parse_id(value: object, field: str) -> int:
     text = value.strip() if isinstance(value, str) else ""
     if _DIGITS.fullmatch(text) and int(text) > 0:
         return int(text)
+    gave_nothing = value is None or (isinstance(value, str) and text in ("", "None"))
     hint = ""
-    if value is None or (isinstance(value, str) and text in ("", "None")):
+    if gave_nothing:
         hint = (
             " An upstream XCom or a template gave nothing: check the task it comes from and the"
             " key's name."
@@ -64,10 +65,11 @@ def parse_ids(value: object, field: str) -> list[int]:
     :returns: the ids, each once
     :raises InvalidInputError: for anything else, and for an empty list
     """
-    values = (
-        value if isinstance(value, Sequence) and not isinstance(value, str) and value else [value]
-    )
-    return list(dict.fromkeys(parse_id(one, field) for one in values))
+    entries: Sequence[object] = [value]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        entries = value or [value]
+    ids = dict.fromkeys(parse_id(entry, field) for entry in entries)
+    return list(ids)
 
 
 def quoted(text: object) -> str:
@@ -76,10 +78,13 @@ def quoted(text: object) -> str:
 
 
 def called(kind: str, number: object, name: object) -> str:
-    """Return what a log calls an object: ``deployment 'Orders' (4)``, or ``deployment 4`` if its
-    name is not known.
+    """Return what a log calls an object, such as ``deployment 'Orders' (4)``.
+
+    It is ``deployment 4`` if its name is not known.
     """
-    return f"{kind} {number}" if name is None else f"{kind} {quoted(name)} ({number})"
+    if name is None:
+        return f"{kind} {number}"
+    return f"{kind} {quoted(name)} ({number})"
 
 
 def sentence(text: str) -> str:
@@ -97,13 +102,12 @@ def listed(texts: Iterable[object], most: int = MOST_ENTRIES, *, between: str = 
     """
     every = list(texts)
     named = between.join(map(shown, every[:most]))
-    return f"{named} and {len(every) - most} more" if len(every) > most else named
+    more = len(every) - most
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def shown_json(value: object, most: int = MOST_CHARACTERS) -> str:
-    """Return a value of JSON as text, as :func:`shown` does but with its white space; its type if
-    that fails.
-    """
+    """Return a value of JSON as text, with its white space; its type if that fails."""
     try:
         return one_line(json.dumps(value, default=str), most)
     except (ValueError, RecursionError):  # nested too deeply
@@ -120,7 +124,7 @@ def shown_within(value: Any, most: int | None = None) -> Any:
     if isinstance(value, str):
         return shown(value)
     if isinstance(value, dict):
-        return {shown(key): shown_within(one, most) for key, one in value.items()}
+        return {shown(key): shown_within(entry, most) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [shown_within(one, most) for one in value[:most]]
+        return [shown_within(entry, most) for entry in value[:most]]
     return value
