@@ -101,19 +101,22 @@ class _ListForm:
         :raises UnexpectedResponseError: a release does not show its deployment, so it may belong to
             any
         """
-        wanted = [release for release in releases if self.deleted or not release.deleted]
-        homeless = [release.id for release in wanted if release.deployment_id is None]
+        own: list[Release] = []
+        homeless: list[int] = []
+        for release in releases:
+            if release.deleted and not self.deleted:
+                continue
+            if release.deployment_id is None:
+                homeless.append(release.id)
+                # What is embedded belongs to its deployment, unless it names another one.
+                own.append(replace(release, deployment_id=self.deployment_id))
+            elif release.deployment_id == self.deployment_id:
+                own.append(release)
         if homeless and not self.embedded:
             raise UnexpectedResponseError(
                 f"GET {self.path} does not show which deployment the releases {homeless[:5]}"
                 " belong to."
             )
-        # What is embedded belongs to its deployment, unless it names another one.
-        known = [
-            replace(release, deployment_id=release.deployment_id or self.deployment_id)
-            for release in wanted
-        ]
-        own = [release for release in known if release.deployment_id == self.deployment_id]
         return sorted(own, key=lambda release: release.id, reverse=True)
 
 
@@ -140,9 +143,8 @@ class Releases(Resource):
         :returns: the release and what was imported, as the server says it: read it back
         """
         path = f"/v4/deployments/{deployment_id}/releases"
-        return ImportResult.from_json(
-            self._transport.write("POST", path, body=package, repeat=repeat, limit=IMPORT)
-        )
+        answer = self._transport.write("POST", path, body=package, repeat=repeat, limit=IMPORT)
+        return ImportResult.from_json(answer)
 
     def dry_run(self, deployment_id: int, package: MultipartFile) -> Mapping[str, Any]:
         """Try an import without making a release (API Releases Create DryRun v4 [R]).
@@ -180,8 +182,9 @@ class Releases(Resource):
         # A list of several pages may change while it is read. A part of it that shows one live
         # release, or none so far, is right. Anything else may come from such a change, and is read
         # once more.
-        live = sum(release.active and not release.deleted for release in releases)
-        if live == 1 or (live == 0 and not whole):
+        live = [release for release in releases if release.active and not release.deleted]
+        none_so_far = not live and not whole
+        if len(live) == 1 or none_so_far:
             return releases
         return self._read_list(deployment_id, until, include_deleted)[0]
 
@@ -219,8 +222,8 @@ class Releases(Resource):
             whole = not (until and until(form.own(releases)))
             return not whole
 
-        found = _newest_first(self._transport, form, enough)
-        if not found:
+        newest_first = _newest_first(self._transport, form, enough)
+        if newest_first is None:
             releases = list_all(
                 self._transport,
                 form.path,
@@ -230,7 +233,7 @@ class Releases(Resource):
                 limit=form.limit,
             )
             return form.own(releases), True, False
-        releases, one_page = found
+        releases, one_page = newest_first
         return form.own(releases), whole, one_page
 
     def get(self, release_id: int) -> Release:
@@ -255,9 +258,8 @@ class Releases(Resource):
         :param release_id: the release
         :param repeat: whether it is sent again if the server provably did nothing
         """
-        self._transport.write(
-            "PATCH", f"/v4/releases/{release_id}", json={"active": True}, repeat=repeat
-        )
+        path = f"/v4/releases/{release_id}"
+        self._transport.write("PATCH", path, json={"active": True}, repeat=repeat)
 
     def deactivate(self, release_id: int, *, repeat: bool = True) -> None:
         """Make a release inactive. Its deployment is then without a live release and cannot run.
@@ -265,9 +267,8 @@ class Releases(Resource):
         :param release_id: the release
         :param repeat: as for :meth:`activate`
         """
-        self._transport.write(
-            "PATCH", f"/v4/releases/{release_id}", json={"active": False}, repeat=repeat
-        )
+        path = f"/v4/releases/{release_id}"
+        self._transport.write("PATCH", path, json={"active": False}, repeat=repeat)
 
 
 def _newest_first(
@@ -305,23 +306,30 @@ def _newest_first(
                     limit=form.limit,
                 )
             except AnswerTooLargeError:
-                if releases or form.embedded or not transport.reads_longer_lists():
+                may_read_whole = not form.embedded and transport.reads_longer_lists()
+                if releases or not may_read_whole:
                     raise
                 return None  # it does not page
             except APIError as error:
-                if releases or error.name == ROUTE_NOT_FOUND or not refuses_form(error):
+                refuses_parameters = refuses_form(error) and error.name != ROUTE_NOT_FOUND
+                if releases or not refuses_parameters:
                     raise
                 return None  # it does not take the parameters
             ids = [release.id for release in page]
             if not all(map(gt, ids, ids[1:])):
                 return None  # it is not sorted
-            if releases and releases[-1].id not in ids:
-                break
-            new = [release for release in page if not releases or release.id < releases[-1].id]
-            if releases and not new and len(page) >= SERVERS_PAGE_SIZE:
-                return None  # it repeats itself
-            releases += new
             is_last = len(page) < SERVERS_PAGE_SIZE
-            if is_last or enough(releases) or (form.embedded and len(releases) == count):
+            if releases:
+                oldest_id = releases[-1].id
+                if oldest_id not in ids:
+                    break
+                page_after = page[ids.index(oldest_id) + 1 :]
+                if not page_after and not is_last:
+                    return None  # it repeats itself
+                releases += page_after
+            else:
+                releases += page
+            is_embedded_whole = form.embedded and len(releases) == count
+            if is_last or enough(releases) or is_embedded_whole:
                 return releases, len(page) == len(releases)
     return None

@@ -1,6 +1,4 @@
-"""How an answer is read: in the time and size that the call has, from the bytes of a connection to
-JSON or a file.
-"""
+"""How an answer is read: in the time and size of the call, from bytes to JSON or a file."""
 
 from __future__ import annotations
 
@@ -44,6 +42,8 @@ _LARGEST_HEAD = 1024 * 1024
 _LONGEST_LINE = 64 * 1024
 #: Bytes of an answer that are read at a time.
 _BLOCK = 64 * 1024
+#: How the escapes of JSON, HTML and URLs begin, and what UTF-16 and UTF-32 hold.
+_MARKS_OF_ESCAPES = (b"\\", b"\0", b"&", b"%")
 
 
 class _Incoming(io.RawIOBase):
@@ -127,9 +127,8 @@ class BoundedResponse(http.client.HTTPResponse):
             super().begin()
         except (http.client.BadStatusLine, http.client.UnknownProtocol):
             raise  # there are no headers, or they are not HTTP's
-        except (
-            http.client.HTTPException
-        ) as error:  # more headers than it reads, or a line that is too long
+        except http.client.HTTPException as error:
+            # There are more headers than it reads, or a line is too long.
             raise _unreadable_headers(str(error)) from None
         self._incoming.head_left = None
         try:
@@ -139,9 +138,8 @@ class BoundedResponse(http.client.HTTPResponse):
             # ends.
             defects = map(type, self.msg.defects)
             no_colon = MissingHeaderBodySeparatorDefect in defects
-            raise _unreadable_headers(
-                "a header line has no colon" if no_colon else "they are not of HTTP"
-            ) from None
+            why = "a header line has no colon" if no_colon else "they are not of HTTP"
+            raise _unreadable_headers(why) from None
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]
@@ -152,7 +150,9 @@ class BoundedResponse(http.client.HTTPResponse):
             )
         # Other interim answers are passed over like 100. If not, the next request on this
         # connection would take the real answer, which comes after one, for its own.
-        return version, (100 if 100 < status < 200 else status), reason
+        if 100 < status < 200:
+            status = 100
+        return version, status, reason
 
 
 def _unreadable_headers(why: str) -> UnexpectedResponseError:
@@ -192,19 +192,25 @@ class Answer(NamedTuple):
                 f"{request.method} {request.path} answered more than {request.limit.parts} objects,"
                 f" lists, commas and colons. That is more than is read of {request.limit.kind}."
             )
-        containers = content.count(b"[") + content.count(b"{")
-        # Most answers have neither a secret, nor an escape that could hide one, nor many levels.
-        has_escapes = any(mark in content for mark in (b"\\", b"\0", b"&", b"%"))
-        unusual = has_escapes or containers > MOST_LEVELS
-        if not unusual and not any(
-            one.encode("utf-8", "replace") in content for one in config.long_secrets
-        ):
+        if not _is_unusual(content, config):
             with suppress(ValueError):  # the error is made below
                 return json.loads(text_of(content))
         from .redact import read_unusual_json
 
         what = f"{request.method} {request.path} answered {self.status}"
         return read_unusual_json(content, self.headers, what, redactor())
+
+
+def _is_unusual(content: bytes, config: ClientConfig) -> bool:
+    """Tell whether a body has a secret, an escape that could hide one, or many levels.
+
+    Most answers have none of them.
+    """
+    containers = content.count(b"[") + content.count(b"{")
+    if containers > MOST_LEVELS or any(mark in content for mark in _MARKS_OF_ESCAPES):
+        return True
+    secrets = (secret.encode("utf-8", "replace") for secret in config.long_secrets)
+    return any(secret in content for secret in secrets)
 
 
 def read_answer(
@@ -229,7 +235,8 @@ def read_answer(
     :raises UnexpectedResponseError: it is packed in an unknown way
     """
     content = bytearray()
-    file, budget = request.file, request.budget
+    file = request.file
+    budget = request.budget
     limit = request.limit if 200 <= response.status_code < 300 else ERROR_PAGE
     most = min(limit.size, budget.bytes_left)
     too_large = AnswerTooLargeError(
@@ -237,9 +244,10 @@ def read_answer(
         f" of {limit.kind}, or more than {MOST_OF_A_CALL} bytes in all answers to this call."
     )
     kind = response.headers.get("Content-Type", "").lower()
+    # A page or a JSON text is an error in the place of the file.
+    may_be_file = response.status_code == 200 and "html" not in kind and "json" not in kind
     try:
-        # A page or a JSON text is an error in the place of the file.
-        if file and response.status_code == 200 and "html" not in kind and "json" not in kind:
+        if file and may_be_file:
             _save(response, file, config.max_package_size)
             return Answer(response.status_code, response.headers, b"")
         announced = _announced(response)
@@ -262,10 +270,12 @@ def read_answer(
 
 def _announced(response: requests.Response) -> int | None:
     """Return how many bytes a body has, if the head of the answer says that."""
-    text = response.headers.get("Content-Length", "")[:20]
-    plain = response.headers.get("Content-Encoding", "").strip().lower() in ("", "identity")
+    length = response.headers.get("Content-Length", "")[:20]
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
     chunked = getattr(response.raw, "chunked", False)
-    return int(text) if text.isdecimal() and plain and not chunked else None
+    if chunked or encoding not in ("", "identity"):
+        return None
+    return int(length) if length.isdecimal() else None
 
 
 def _blocks(response: requests.Response) -> Iterator[bytes]:

@@ -1,10 +1,9 @@
-"""One call to the API: its requests, what they may cost, redirects, repetitions, and the error that
-it ends with.
+"""One call to the API: its requests, their cost, redirects, repetitions, and the error at its end.
 
 Each exchange passes here. What leaves is an error of :mod:`.errors`. The connection itself is in
 :mod:`.adapter`, and how an answer is read in :mod:`.responses`. Errors are made in
-:mod:`.failures`, and redirects judged in
-:mod:`.redirects`; a call that succeeds without a redirect enters neither.
+:mod:`.failures`, and redirects judged in :mod:`.redirects`; a call that succeeds without a redirect
+enters neither.
 """
 
 from __future__ import annotations
@@ -31,9 +30,8 @@ from .limits import DESCRIPTION, IMPORT, MOST_KEPT, PAGE, ROW, WHOLE_LIST, Claim
 from .models import Row, size_of_texts, within
 from .retries import ROUTE_NOT_FOUND, WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
 
-if (
-    TYPE_CHECKING
-):  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
+# The modules with HTTP libraries are loaded at the first request: parsing a DAG needs none.
+if TYPE_CHECKING:
     from .adapter import Session
     from .redact import Redactor
     from .responses import Answer
@@ -70,6 +68,17 @@ def plain_page(body: object) -> tuple[object, object]:
     """
     page = within(body)
     return page.get("data"), page.get("count")
+
+
+def _rows_with_ids(page: object, path: str) -> list[Any]:
+    rows: list[Any] = page if isinstance(page, list) else [None]
+    for row in rows:
+        number = within(row).get("id")
+        if not isinstance(number, (int, str)) or isinstance(number, bool):
+            raise UnexpectedResponseError(
+                f'GET {path} did not answer a list of objects with ids under "data".'
+            )
+    return rows
 
 
 @dataclass(eq=False)
@@ -195,13 +204,7 @@ class Transport:
 
         def rows_and_count(body: object) -> tuple[list[Row], object]:
             page, count = page_of(body)
-            rows: list[Any] = page if isinstance(page, list) else [None]
-            for row in rows:
-                number = within(row).get("id")
-                if not isinstance(number, (int, str)) or isinstance(number, bool):
-                    raise UnexpectedResponseError(
-                        f'GET {path} did not answer a list of objects with ids under "data".'
-                    )
+            rows = _rows_with_ids(page, path)
             if known + len(rows) > MOST_ROWS or budget.pages > MOST_PAGES:
                 raise UnexpectedResponseError(
                     f"GET {path} has more than {MOST_ROWS} rows or {MOST_PAGES} pages, so it was"
@@ -311,14 +314,9 @@ class Transport:
         )
         request.execution_id = execution_id
         may_repeat = may_repeat_read if again else may_repeat_write
+        repetitions = WRITE_RETRIES if repeat else 0
         attempt = partial(self._send, request)
-        return repeating(
-            attempt,
-            may_repeat,
-            WRITE_RETRIES if repeat else 0,
-            self.sleep,
-            left=request.budget.left,
-        )
+        return repeating(attempt, may_repeat, repetitions, self.sleep, left=budget.left)
 
     def _warn(self) -> None:
         """Warn of an unsafe connection, once and before a change: waits only read, in many
@@ -382,23 +380,26 @@ class Transport:
 
     def _follow(self, request: Request, claim: Claim) -> object:
         base = self.config.base_url
-        url, params = f"{base}{request.path}", request.params
+        asked_url = url = f"{base}{request.path}"
+        params = request.params
         for _ in range(_MOST_REDIRECTS + 1):
             memory.give_back(claim)  # what the answer before took
             answer = self._exchange(request, url, params, claim)
-            if not (300 <= answer.status < 400 and answer.headers.get("Location")):
+            location = answer.headers.get("Location")
+            if not location or not 300 <= answer.status < 400:
                 break
             from . import redirects
 
-            # The target brings its own query.
-            url, params = (
-                redirects.target_of(request.method, url, answer.headers["Location"], self.redact),
-                None,
-            )
+            url = redirects.target_of(request.method, url, location, self.redact)
+            params = None  # the target brings its own query
         else:
             raise redirects.too_many(request, url, _MOST_REDIRECTS, self.redact)
-        if url != f"{base}{request.path}":
+        if url != asked_url:
             redirects.refuse_login_page(request, answer, base, url, self.redact)
+        return self._result(answer, request)
+
+    def _result(self, answer: Answer, request: Request) -> object:
+        """Return what a call gives for the answer at the end of its redirects."""
         if answer.status == 304 and request.execution_id:
             return ACCEPTED_BEFORE
         if 300 <= answer.status < 400:
@@ -425,9 +426,8 @@ class Transport:
             return self.session.exchange(request, url, params, claim)
         except TrifactaError:
             raise  # from the body's iterator, or of the connection
-        except (
-            Exception
-        ) as error:  # the libraries raise many kinds for an answer that they cannot read
+        # The libraries raise many kinds for an answer that they cannot read.
+        except Exception as error:
             from .failures import failure_of
 
             failed = failure_of(error, request, url, self.config, self.redact)
