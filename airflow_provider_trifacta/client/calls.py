@@ -130,11 +130,13 @@ class MultipartFile:
         # Quotes and line breaks as browsers write them (WHATWG form submission).
         quoted = self.filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
         begin = f"--{self._boundary}\r\nContent-Disposition: form-data; name="
-        head = "".join(f'{begin}"{name}"\r\n\r\n{text}\r\n' for name, text in self.fields.items())
-        head += (
-            f'{begin}"{self.part}"; filename="{quoted}"\r\nContent-Type: application/zip\r\n\r\n'
-        )
-        return head.encode("utf-8", "replace"), f"\r\n--{self._boundary}--\r\n".encode()
+        head = ""
+        for name, text in self.fields.items():
+            head += f'{begin}"{name}"\r\n\r\n{text}\r\n'
+        head += f'{begin}"{self.part}"; filename="{quoted}"\r\n'
+        head += "Content-Type: application/zip\r\n\r\n"
+        tail = f"\r\n--{self._boundary}--\r\n"
+        return head.encode("utf-8", "replace"), tail.encode()
 
     def __len__(self) -> int:
         return self.size + sum(map(len, self._ends))
@@ -144,22 +146,21 @@ class MultipartFile:
         self.file.seek(0)
         head, tail = self._ends
         yield head
-        sent, began = 0, (told := time.monotonic())
+        sent = 0
+        began = time.monotonic()
+        last_progress = began
         while sent < self.size:
             block = self.file.read(min(BLOCK_SIZE, self.size - sent))
             if not block:
-                short = (
-                    f"The package became shorter while it was sent ({sent} of {self.size} bytes"
-                    " were there)."
-                )
                 raise PackageChangedError(
-                    f"{short} Nothing was imported. Do not write to it while it is promoted."
+                    f"The package became shorter while it was sent ({sent} of {self.size} bytes"
+                    " were there). Nothing was imported. Do not write to it while it is promoted."
                 )
             yield block
             sent += len(block)
-            if self.progress and time.monotonic() - told >= PROGRESS_INTERVAL:
-                told = time.monotonic()
-                self.progress(sent, self.size, told - began)
+            if self.progress and time.monotonic() - last_progress >= PROGRESS_INTERVAL:
+                last_progress = time.monotonic()
+                self.progress(sent, self.size, last_progress - began)
         if self.before_end:
             self.before_end()
         self.sent_completely = True
@@ -191,6 +192,11 @@ class Request:
     @property
     def headers(self) -> dict[str, str]:
         """Its own headers."""
-        own = {"Accept": "*/*"} if self.file or self.raw else {}
-        own |= {"Content-Type": self.body.content_type} if self.body else {}
-        return own | ({EXECUTION_ID: self.execution_id} if self.execution_id else {})
+        headers: dict[str, str] = {}
+        if self.file or self.raw:
+            headers["Accept"] = "*/*"
+        if self.body:
+            headers["Content-Type"] = self.body.content_type
+        if self.execution_id:
+            headers[EXECUTION_ID] = self.execution_id
+        return headers

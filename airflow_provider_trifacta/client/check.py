@@ -1,6 +1,4 @@
-"""A test of a connection: is this a Trifacta instance, and what may this user do there, as Dev and
-as Prod?
-"""
+"""A test of a connection: is it a Trifacta instance, and what may this user do there?"""
 
 from __future__ import annotations
 
@@ -44,13 +42,8 @@ def _as_prod(client: TrifactaClient) -> tuple[bool, str]:
     except errors.TrifactaError as error:
         return False, f"deployments cannot be listed. {error}"
     if not deployments:
-        return (
-            True,
-            (
-                "Deployment Manager is available. There is no deployment yet, so no releases were"
-                " read."
-            ),
-        )
+        words = "Deployment Manager is available. There is no deployment yet, so no releases were"
+        return True, f"{words} read."
     deployment_id = deployments[0].id
     try:
         client.deployments.get(deployment_id)
@@ -105,31 +98,28 @@ def check(config: ClientConfig, role: str | None = None) -> tuple[bool, str]:
         try:
             person = client.people.current()
         except errors.AuthenticationError as error:
-            reached = (
-                "The instance was reached, but it"
-                if error.from_api
-                else f"Something at {config.base_url}"
-            )
+            words = f"Something at {config.base_url} refuses the credentials."
+            if error.from_api:
+                words = "The instance was reached, but it refuses the credentials."
             hint = _WITH_A_LOGIN if config.login else ""
-            return False, f"{reached} refuses the credentials. {error} {hint}".rstrip()
+            return False, f"{words} {error} {hint}".rstrip()
         except (
             errors.GatewayPageError,
             errors.NotFoundError,
             errors.BadRequestError,
             errors.UnexpectedResponseError,
         ) as error:
-            return (
-                False,
-                (
-                    f"{config.base_url} answers, but not as a Trifacta instance does."
-                    f" {_why(error, config)}"
-                ),
-            )
+            words = f"{config.base_url} answers, but not as a Trifacta instance does."
+            return False, f"{words} {_why(error, config)}"
         except errors.TrifactaError as error:
             return False, str(error)
         who = f"Logged in to {config.base_url} as {shown(person.email or person.id)}"
-        found = {one: probe(client) for one, probe in ROLES.items() if role in (None, one)}
-    words = [
-        f"As {one.title()}: {'yes' if ok else 'no'}, {text}" for one, (ok, text) in found.items()
-    ]
-    return any(ok for ok, _ in found.values()), f"{who}. {' '.join(words)}"
+        sentences = [f"{who}."]
+        can_work = False
+        for name, probe in ROLES.items():
+            if role not in (None, name):
+                continue
+            ok, words = probe(client)
+            can_work = can_work or ok
+            sentences.append(f"As {name.title()}: {'yes' if ok else 'no'}, {words}")
+    return can_work, " ".join(sentences)

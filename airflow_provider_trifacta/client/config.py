@@ -99,7 +99,8 @@ class ClientConfig:
 
     def __post_init__(self) -> None:
         refuse_pem("verify", self.verify)
-        for path in self.cert if isinstance(self.cert, tuple) else (self.cert,):
+        certificates = self.cert if isinstance(self.cert, tuple) else (self.cert,)
+        for path in certificates:
             refuse_pem("cert", path)
         for url in self.proxies.values():
             check_proxy(url, "A URL in the connection's proxies")
@@ -111,19 +112,21 @@ class ClientConfig:
         for name, value in (("login", self.login), ("password", self.password)):
             refuse_mask(name, value)
             # Header injection, and the usual line break at the end of a secret read from a file.
-            odd = value and not value.isprintable()
-            _refuse(odd, f"{name} holds a line break or another control character. Remove it.")
-            around = value and value != value.strip()
-            _refuse(around, f"{name} begins or ends with a space. Remove it.")
-        if not (
-            self.user_agent.strip() and self.user_agent.isascii() and self.user_agent.isprintable()
-        ):
-            raise _unusable(
-                f"user_agent must be printable ASCII text, not {shown(self.user_agent)!r}."
+            has_control_character = value and not value.isprintable()
+            _refuse(
+                has_control_character,
+                f"{name} holds a line break or another control character. Remove it.",
             )
+            has_space_around = value and value != value.strip()
+            _refuse(has_space_around, f"{name} begins or ends with a space. Remove it.")
+        agent = self.user_agent
+        is_plain = agent.isascii() and agent.isprintable()
         _refuse(
-            ":" in (self.login or ""), "login holds a colon, which Basic authentication excludes."
+            not agent.strip() or not is_plain,
+            f"user_agent must be printable ASCII text, not {shown(agent)!r}.",
         )
+        has_colon = ":" in (self.login or "")
+        _refuse(has_colon, "login holds a colon, which Basic authentication excludes.")
         self._check_token()
 
     def _check_token(self) -> None:
@@ -164,8 +167,9 @@ class ClientConfig:
 
     @property
     def without_repetitions(self) -> ClientConfig:
-        """The same, except that a failed read is not sent again: the caller asks again by itself,
-        as a wait does at its next poll.
+        """The same, except that a failed read is not sent again.
+
+        The caller asks again by itself, as a wait does at its next poll.
         """
         return replace(self, read_retries=0) if self.read_retries else self
 
@@ -174,8 +178,9 @@ class ClientConfig:
         """What is unsafe about the connection, for a warning; empty if nothing is."""
         if self.base_url.startswith("http://"):
             return "uses plain http: credentials cross the network unencrypted."
-        words = "does not verify the server's certificate: credentials may go to another server."
-        return words if self.verify is False else ""
+        if self.verify is False:
+            return "does not verify the server's certificate: credentials may go to another server."
+        return ""
 
     @cached_property
     def secrets(self) -> list[str]:
@@ -190,18 +195,21 @@ class ClientConfig:
             [*self.proxies.values(), *environment_proxies(self.base_url).values()]
         ):
             pairs += [(login, password), (unquote(login), unquote(password))]
-        found: set[str] = set()
+        forms: set[str] = set()
         for login, password in pairs:
-            basic = base64.b64encode(f"{login}:{password}".encode("utf-8", "replace")).decode()
-            found |= _forms_of(password) | _forms_of(basic)
+            basic = base64.b64encode(f"{login}:{password}".encode("utf-8", "replace"))
+            forms |= _forms_of(password)
+            forms |= _forms_of(basic.decode())
         for secret in self.hidden:
-            found |= _forms_of(secret)
-        return sorted(filter(None, found), key=len, reverse=True)
+            forms |= _forms_of(secret)
+        forms.discard("")
+        return sorted(forms, key=len, reverse=True)
 
     @cached_property
     def long_secrets(self) -> list[str]:
-        """Those that are replaced in an answer that is not an error: a short one is part of any
-        name.
+        """Those that are replaced in an answer that is not an error.
+
+        A short one may be a part of any name.
         """
         return [secret for secret in self.secrets if len(secret) >= _SHORTEST_IN_ANSWERS]
 
@@ -269,12 +277,13 @@ def refuse_pem(name: str, value: object) -> None:
     :param value: its value
     :raises ConfigurationError: it is one
     """
-    found = isinstance(value, str) and ("-----BEGIN" in value or "\n" in value or "\\n" in value)
+    marks = ("-----BEGIN", "\n", "\\n")
+    is_pem = isinstance(value, str) and any(mark in value for mark in marks)
     words = (
         "holds a certificate or key where its path belongs. Save it as a file on every worker, and"
         " give the path."
     )
-    _refuse(found, f"extra {name!r} {words}")
+    _refuse(is_pem, f"extra {name!r} {words}")
 
 
 def resolve_base_url(
@@ -314,7 +323,8 @@ def resolve_base_url(
         raise _unusable(
             f"host {shown(text)!r} has a scheme in place of a name. Write https://NAME. {_IN_A_URI}"
         )
-    schemes, scheme_field = ("http", "https"), (schema or "").strip().lower().removesuffix("://")
+    schemes = ("http", "https")
+    scheme_field = (schema or "").strip().lower().removesuffix("://")
     # A URI whose password is not encoded puts a part of it there.
     _refuse("@" in scheme_field, f"schema holds '@'. {_IN_A_URI} Encode login and password too.")
     if scheme_field not in ("", *schemes):
@@ -324,18 +334,20 @@ def resolve_base_url(
         url = urlsplit(text if has_scheme else f"//{text}")
         host_port = url.port
     except ValueError as error:
-        raise _unusable(f"host {shown(text)!r} is not a host or URL: {shown(error)}.") from None
+        raise _unusable(f"host {shown(text)!r} is not a host or URL: {error}.") from None
     if has_scheme and url.scheme not in schemes:
-        raise _unusable(f"host must start with http:// or https://, not {shown(url.scheme)}://.")
+        raise _unusable(f"host must start with http:// or https://, not {url.scheme}://.")
     _refuse(url.query or url.fragment, "host must not hold '?' or '#': give the base URL only.")
     if not url.hostname or any(character.isspace() for character in text):
         raise _unusable(f"host {shown(text)!r} is not a host or URL.")
-    wrong = has_scheme and scheme_field not in ("", url.scheme)
     _refuse(
-        wrong, f"host says {url.scheme}:// but its schema field says {scheme_field}. Leave one out."
+        has_scheme and scheme_field not in ("", url.scheme),
+        f"host says {url.scheme}:// but its schema field says {scheme_field}. Leave one out.",
     )
-    wrong = port is not None and host_port not in (None, port)
-    _refuse(wrong, f"host says port {host_port} but its port field says {port}. Leave one out.")
+    _refuse(
+        port is not None and host_port not in (None, port),
+        f"host says port {host_port} but its port field says {port}. Leave one out.",
+    )
     path = url.path.rstrip("/")
     if path.rsplit("/", 1)[-1].lower() == "v4":
         raise _unusable(f"host {shown(text)!r} ends with /v4. Leave that out; the client adds it.")
@@ -344,9 +356,11 @@ def resolve_base_url(
         raise _unusable(
             f"host {shown(text)!r} is the address of a page. Leave out the path {shown(page[0])!r}."
         )
-    final_port = host_port if host_port is not None else port
-    wrong = final_port is not None and not 0 < final_port < 65536
-    _refuse(wrong, f"port {final_port} is not between 1 and 65535.")
+    final_port = port if host_port is None else host_port
+    _refuse(
+        final_port is not None and not 0 < final_port < 65536,
+        f"port {final_port} is not between 1 and 65535.",
+    )
     scheme = url.scheme if has_scheme else (scheme_field or "https")
     name = host_of(url.geturl())
     netloc = name if final_port is None else f"{name}:{final_port}"
@@ -363,8 +377,9 @@ def host_of(url: str) -> str:
 
 
 def _with_brackets(text: str) -> str:
-    """Put brackets around an IPv6 address that has none: Airflow takes them off a connection URI's
-    host.
+    """Put brackets around an IPv6 address that has none.
+
+    Airflow takes them off the host of a connection's URI.
     """
     scheme, separator, rest = text.rpartition("://")
     address, slash, path = rest.partition("/")
@@ -385,26 +400,30 @@ def check_environment(base_url: str, proxies: Mapping[str, str]) -> None:
     """
     from requests.utils import select_proxy  # not at the top: parsing a DAG needs no HTTP library
 
-    found = environment_proxies(base_url)
-    chosen = select_proxy(base_url, {**found, **proxies})
-    if chosen and chosen not in proxies.values():
-        names = sorted(f"{scheme.upper()}_PROXY" for scheme, url in found.items() if url == chosen)
-        check_proxy(chosen, f"The proxy of this worker's environment ({' or '.join(names)})")
+    of_environment = environment_proxies(base_url)
+    chosen = select_proxy(base_url, {**of_environment, **proxies})
+    if not chosen or chosen in proxies.values():
+        return
+    schemes = sorted(scheme for scheme, url in of_environment.items() if url == chosen)
+    variables = " or ".join(f"{scheme.upper()}_PROXY" for scheme in schemes)
+    check_proxy(chosen, f"The proxy of this worker's environment ({variables})")
 
 
 def environment_proxies(base_url: str) -> dict[str, str]:
     """Return the environment's proxies by scheme; none if ``NO_PROXY`` exempts the instance."""
     from requests.utils import get_environ_proxies
 
-    return {scheme: url for scheme, url in get_environ_proxies(base_url).items() if scheme != "no"}
+    proxies: dict[str, str] = dict(get_environ_proxies(base_url))
+    proxies.pop("no", None)
+    return proxies
 
 
 def proxy_logins(urls: Iterable[str]) -> list[tuple[str, str]]:
     """Return login and password, as they are written, of each proxy URL that has a password."""
-    found = []
+    logins: list[tuple[str, str]] = []
     for url in urls:
         with suppress(ValueError):
             parts = urlsplit(url if "://" in url else f"http://{url}")
             if parts.password:
-                found.append((parts.username or "", parts.password))
-    return found
+                logins.append((parts.username or "", parts.password))
+    return logins

@@ -49,9 +49,8 @@ def api_error_class(status: int) -> type[errors.APIError]:
 
     :param status: HTTP status, 400 or above
     """
-    return _STATUS_CLASSES.get(
-        status, errors.ServerError if status >= 500 else errors.BadRequestError
-    )
+    usual = errors.ServerError if status >= 500 else errors.BadRequestError
+    return _STATUS_CLASSES.get(status, usual)
 
 
 _ADVICE = {
@@ -135,14 +134,14 @@ def api_error(answer: Answer, request: Request, redact: Redactor) -> errors.APIE
     method, path = request.method, request.path
     name, words, from_api = _api_words(answer)
     request_id = text_of_header(answer.headers, "x-trifacta-request-id")
-    said = (
-        f": {redact.excerpt(words)}"
-        if words
-        else f" with {redact.describe(answer.content, answer.headers)}"
-    )
+    if words:
+        said = f": {redact.excerpt(words)}"
+    else:
+        said = f" with {redact.describe(answer.content, answer.headers)}"
     where = f" (request id {redact.excerpt(request_id)})" if request_id else ""
     status = _STATUS_OF_NAME.get(name or "", answer.status) if from_api else answer.status
-    kind, advice = api_error_class(status), _advice(status, path)
+    kind = api_error_class(status)
+    advice = _advice(status, path)
     if _is_of_a_gateway(answer.status, from_api):
         kind, advice = errors.GatewayPageError, _NOT_THE_API
     elif status == 401 and not from_api:
@@ -180,9 +179,7 @@ def lacks_deployment_manager(error: errors.APIError) -> errors.DeploymentManager
 
 
 def _is_of_a_gateway(status: int, from_api: bool) -> bool:
-    """Tell an answer in place of a verdict. Only the API itself can say something about
-    an object.
-    """
+    """Tell an answer in place of a verdict: only the API itself can say something of an object."""
     return not from_api and 400 <= status < 500 and status not in _OF_ANY_SENDER
 
 
@@ -197,8 +194,9 @@ def _refuses_id(status: int, request: Request) -> bool:
 
 
 def _advice(status: int, path: str) -> str:
-    """Return what to do next. A wrong id and a missing permission are answered alike, so both are
-    named.
+    """Return what to do next.
+
+    A wrong id and a missing permission are answered alike, so both are named.
     """
     resource, _, number = path.removeprefix("/v4/").partition("/")
     noun, needed = _RESOURCES.get(resource, ("", "The user must be allowed to use the API."))
@@ -210,22 +208,27 @@ def _advice(status: int, path: str) -> str:
         )
     if status not in (403, 404):
         return _ADVICE.get(status, "")
-    setting = next(
-        (words for end, words in _SETTINGS.items() if path.endswith(end) and number), None
-    )
-    number = number if number.isdigit() else ""
-    sentences = [
-        (
+    permission = "Check this user's permission."
+    if noun and number.isdigit():
+        permission = (
             f"Check the id {number} of the {noun} and this user's permission: the answer does not"
             " tell which is wrong."
-            if noun and number
-            else "Check this user's permission."
-        ),
-        needed,
-        f"Check that {setting} is enabled in the workspace." if setting else "",
-        "Check the base URL too; the object may be deleted." if status == 404 else "",
-    ]
-    return " ".join(filter(None, sentences))
+        )
+    sentences = [permission, needed]
+    setting = _setting(path) if number else None
+    if setting:
+        sentences.append(f"Check that {setting} is enabled in the workspace.")
+    if status == 404:
+        sentences.append("Check the base URL too; the object may be deleted.")
+    return " ".join(sentences)
+
+
+def _setting(path: str) -> str | None:
+    """Return what a workspace must enable for a path; None if nothing is known."""
+    for end, setting in _SETTINGS.items():
+        if path.endswith(end):
+            return setting
+    return None
 
 
 def _api_words(answer: Answer) -> tuple[str | None, str, bool]:
@@ -243,28 +246,25 @@ def _api_words(answer: Answer) -> tuple[str | None, str, bool]:
         return None, inner if isinstance(inner, str) else json.dumps(inner), False
     from_api = inner is not body and bool(inner.get("name") or inner.get("message"))
     name = inner.get("name")
-    said = filter(
-        None, map(inner.get, ("name", "message", "details"))
-    )  # details may be any JSON type
-    words = [value if isinstance(value, str) else json.dumps(value) for value in said]
-    return (
-        (name if isinstance(name, str) else None),
-        ": ".join(words) or json.dumps(inner),
-        from_api,
-    )
+    words: list[str] = []
+    for key in ("name", "message", "details"):
+        part = inner.get(key)
+        if part:  # details may be any JSON type
+            words.append(part if isinstance(part, str) else json.dumps(part))
+    name_as_text = name if isinstance(name, str) else None
+    return name_as_text, ": ".join(words) or json.dumps(inner), from_api
 
 
+_PORTS = {"http": 80, "https": 443}
 #: What the libraries raise for an answer that they cannot read, apart from their own errors.
 _GARBLED = (
-    *(
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-        EOFError,
-    ),
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    EOFError,
     HTTPException,
 )
 #: What the system raises for a TLS file that it cannot open.
@@ -284,9 +284,8 @@ def failure_of(
     :returns: the error in the class that fits; the same one if it is not theirs
     """
     path = urlsplit(url).path
-    if isinstance(
-        error, (requests.exceptions.InvalidURL, LocationParseError)
-    ):  # requests lets the second one through
+    # requests lets the second one through.
+    if isinstance(error, (requests.exceptions.InvalidURL, LocationParseError)):
         return errors.ConfigurationError(
             f"The connection's host makes no usable URL: {redact(str(error))}."
         )
@@ -313,11 +312,10 @@ def _no_answer(
     config: ClientConfig,
     redact: Redactor,
 ) -> errors.TrifactaError:
-    parts, links = urlsplit(url), list(_chain(error))
-    where = (
-        f"{request.method} {parts.path} at"
-        f" {host_of(url)}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
-    )
+    parts = urlsplit(url)
+    links = list(_chain(error))
+    port = parts.port or _PORTS[parts.scheme]
+    where = f"{request.method} {parts.path} at {host_of(url)}:{port}"
     # The innermost exception has the words that people can act on.
     cause = redact.excerpt(str(links[-1]) or type(links[-1]).__name__).rstrip(".")
 
@@ -346,20 +344,17 @@ def _no_answer(
     elif came_of(socket.gaierror):
         words = f"could not connect: the host name is not known ({cause}). Check the host."
     elif came_of(urllib3.exceptions.NewConnectionError):
-        hint = (
-            "Check host and port: nothing listens there. Self-managed instances often use port"
-            " 3005."
-        )
-        refused = came_of(ConnectionRefusedError)
-        words = (
-            f"could not connect: {cause}. {hint if refused else 'Check the host and the network.'}"
-        )
+        hint = "Check the host and the network."
+        if came_of(ConnectionRefusedError):
+            hint = (
+                "Check host and port: nothing listens there. Self-managed instances often use port"
+                " 3005."
+            )
+        words = f"could not connect: {cause}. {hint}"
     else:
-        hint = (
-            " The server may have refused the file before reading all of it."
-            if request.body
-            else ""
-        )
+        hint = ""
+        if request.body:
+            hint = " The server may have refused the file before reading all of it."
         return errors.ConnectionLostError(f"{where} lost its connection: {cause}.{hint}")
     return errors.ConnectError(f"{where} {words}")
 

@@ -31,11 +31,8 @@ def check_proxy(url: str, where: str) -> None:
         )
     if scheme not in _SCHEMES:
         raise ConfigurationError(f"{where} must begin with http:// or https://.")
-    if (
-        not rest.isprintable()
-        or " " in rest
-        or any(one in rest.removesuffix("/") for one in "/?#\\")
-    ):
+    has_white_space = " " in rest or not rest.isprintable()
+    if has_white_space or set("/?#\\") & set(rest.removesuffix("/")):
         raise ConfigurationError(
             f"{where} is not a proxy URL: after the port it holds a path, '?', '#', '\\' or white"
             f" space. {_ADVICE}"
