@@ -36,8 +36,8 @@ class TrifactaClient:
 
     .. code-block:: python
 
-        config = ClientConfig(base_url="https://trifacta.example.com:3005", login="me",
-        password="...") with TrifactaClient(config) as client:
+        config = ClientConfig("https://trifacta.example.com:3005", login="me", password="...")
+        with TrifactaClient(config) as client:
             print(client.people.current().email)
 
     :param config: where the instance is and how to talk to it

@@ -1,6 +1,4 @@
-"""Where it is decided whether a request is sent again, and how long to wait before: for every call
-of the client.
-"""
+"""Whether a request is sent again, and how long to wait before: for every call of the client."""
 
 from __future__ import annotations
 
@@ -63,12 +61,12 @@ _REFUSALS_OF_A_FORM = (400, 403, 404, 410)
 
 
 def refuses_form(error: BaseException) -> bool:
-    """Tell whether a read may be refused for its form, so that another form of the same read is
-    worth a request.
+    """Tell whether a read may be refused for its form.
 
-    Forms differ in ``sort``, ``embed``, ``includeDeleted`` or ``fields``. Here it does not matter
-    who refuses. If the API refuses the object itself, the other form is refused too. If a gateway
-    refuses a parameter for ever, the caller would not come to an end without the other form.
+    Then another form of the same read is worth a request. Forms differ in ``sort``, ``embed``,
+    ``includeDeleted`` or ``fields``. Here it does not matter who refuses. If the API refuses the
+    object itself, the other form is refused too. If a gateway refuses a parameter for ever, the
+    caller would not come to an end without the other form.
 
     :param error: what ended the read
     :returns: whether to read in another form
@@ -84,11 +82,9 @@ def may_repeat_write(error: BaseException) -> bool:
     An upload that was cut off before its end is left to the caller: it may be large, or not wanted
     there.
     """
-    return (
-        isinstance(error, (APIError, ConnectError))
-        and may_repeat_read(error)
-        and did_nothing(error)
-    )
+    if not isinstance(error, (APIError, ConnectError)):
+        return False
+    return may_repeat_read(error) and did_nothing(error)
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
@@ -109,13 +105,8 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
             continue
         try:
             seconds = Retry().parse_retry_after(value.strip())
-        except (
-            HTTPError,
-            ValueError,
-            OverflowError,
-            LookupError,
-            TypeError,
-        ):  # the last two from odd dates
+        # Odd dates raise the last two.
+        except (HTTPError, ValueError, OverflowError, LookupError, TypeError):
             continue
         return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
     return None
@@ -142,7 +133,8 @@ def repeating(
         try:
             return attempt()
         except Exception as error:
-            pause = min(FIRST_WAIT * 2 ** (number - 1), LONGEST_WAIT) + random.random()  # noqa: S311
+            pause = min(FIRST_WAIT * 2 ** (number - 1), LONGEST_WAIT)
+            pause += random.random()  # noqa: S311
             # A request that comes sooner than the server asks would only be refused again.
             pause = max(pause, getattr(error, "retry_after", None) or 0.0)
             if not may_repeat(error) or pause >= left():

@@ -41,13 +41,12 @@ _TLS_WORDS = {
     ),
     "client_certificate_required": ("certificate required", "alert handshake failure"),
     "client_certificate_refused": (
-        *(
-            "alert unknown ca",
-            "alert bad certificate",
-            "alert certificate",
-            "alert unsupported certificate",
-        ),
-        *("alert access denied", "alert decrypt error"),
+        "alert unknown ca",
+        "alert bad certificate",
+        "alert certificate",
+        "alert unsupported certificate",
+        "alert access denied",
+        "alert decrypt error",
     ),
     "protocol_version": ("protocol version", "unsupported protocol"),
 }
@@ -133,10 +132,10 @@ def unusable_files(config: ClientConfig) -> str:
 
     :param config: names the files
     """
-    _, words = file_problem(config) or (
-        "",
-        "Check the files that the extras 'verify' and 'cert' name.",
-    )
+    words = "Check the files that the extras 'verify' and 'cert' name."
+    problem = file_problem(config)
+    if problem:
+        words = problem[1]
     return f"The connection's TLS files cannot be used, so nothing was sent. {words}"
 
 
@@ -146,9 +145,10 @@ def _reason(chain: list[BaseException]) -> str:
         if isinstance(link, ssl.SSLCertVerificationError) and link.verify_code in _VERIFY_REASONS:
             return _VERIFY_REASONS[link.verify_code]
     words = " ".join(map(str, chain)).lower().replace("_", " ")
-    return next(
-        (reason for reason, parts in _TLS_WORDS.items() if any(part in words for part in parts)), ""
-    )
+    for reason, parts in _TLS_WORDS.items():
+        if any(part in words for part in parts):
+            return reason
+    return ""
 
 
 def file_problem(config: ClientConfig) -> tuple[str, str] | None:
@@ -206,18 +206,18 @@ def _certificate_files(config: ClientConfig) -> list[tuple[str, str]]:
 
 
 def _bundle_problem(config: ClientConfig) -> tuple[str, str] | None:
-    path, what = _bundle(config)
+    path, label = _bundle(config)
     if not path or Path(path).is_dir():
         return None
     content = _content(path)
     if isinstance(content, str):
-        return "unreadable_file", f"{what} {content}."
+        return "unreadable_file", f"{label} {content}."
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except (ssl.SSLError, OSError):
         return (
             "unreadable_file",
-            f"{what} holds no certificate in PEM form. Give the path of a PEM file.",
+            f"{label} holds no certificate in PEM form. Give the path of a PEM file.",
         )
     return None
 
