@@ -14,7 +14,7 @@ from ._compat import (
     AirflowTaskTimeout,
 )
 from .client.errors import FailedWaitError, TrifactaError, WaitOutageError
-from .client.gate import one_line, shown
+from .client.foreign_words import one_line, shown
 
 #: The XCom by which a step of a group says what it ended with: ``{"error": class name, "text":
 #: first sentence}``.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ._compat import AirflowTaskTimeout
 from .client.errors import TrifactaError
-from .client.gate import logger
+from .client.foreign_words import logger
 
 if TYPE_CHECKING:
     from .client import ClientConfig

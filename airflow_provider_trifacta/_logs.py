@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .client.gate import logger
+from .client.foreign_words import logger
 
 
 class OneLineLog:
-    """Gives an operator a logger whose values pass the gate of :mod:`.client.gate`.
+    """Gives an operator a logger whose values :mod:`.client.foreign_words` makes safe.
 
     It has the name that Airflow gives to the logger of an operator, so that its settings apply.
     """

@@ -15,7 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 from ._compat import Asset
 from .client.config import resolve_base_url
 from .client.errors import ConfigurationError
-from .client.texts import parse_id, shown
+from .client.ids import parse_id
+from .client.texts import shown
 
 if TYPE_CHECKING:
     from ._compat import AssetWatcher

@@ -18,7 +18,7 @@ from typing import Any
 from .client.check import ROLES, check
 from .client.config import ClientConfig
 from .client.errors import ConfigurationError
-from .client.gate import one_line
+from .client.foreign_words import one_line
 from .client.texts import quoted
 
 #: Airflow's setting for its database, and the value inside a task of Airflow 3, which has no

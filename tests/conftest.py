@@ -33,7 +33,7 @@ from trifacta_emulator import build_package
 
 from airflow_provider_trifacta._compat import BaseSensorOperator
 from airflow_provider_trifacta.client import ClientConfig, Clock, TrifactaClient
-from airflow_provider_trifacta.client.gate import logger
+from airflow_provider_trifacta.client.foreign_words import logger
 from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.tries import Kind, Tries, TryFacts
 

@@ -13,7 +13,7 @@ from trifacta_emulator import Fault, Hold
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client.errors import TrifactaError, UnexpectedLiveReleaseError
-from airflow_provider_trifacta.client.gate import logger
+from airflow_provider_trifacta.client.foreign_words import logger
 from airflow_provider_trifacta.operators.deployment import (
     GetDeploymentOperator,
     RollbackDeploymentOperator,

@@ -64,7 +64,7 @@ from __future__ import annotations
 
 import typing
 
-from .gate import one_line as _one_line
+from .foreign_words import one_line as _one_line
 
 # The package exports every name of this module, so it has no other names when it runs.
 if typing.TYPE_CHECKING:
@@ -78,7 +78,7 @@ class TrifactaError(Exception):
     The fields that a reader or a callback may need are given as keywords. They survive pickling.
 
     The text of an error is its message, then ``standing``, then ``advice``. Each of them is one
-    line, cut, and without the credentials of URLs: see ``client.gate``.
+    line, cut, and without the credentials of URLs: see ``client.foreign_words``.
 
     :param message: what happened, and what was and was not changed
     :param fields: values for the fields below, such as ``release_id=7``

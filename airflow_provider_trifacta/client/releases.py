@@ -16,7 +16,7 @@ from .errors import (
     NotFoundError,
     UnexpectedResponseError,
 )
-from .gate import logger
+from .foreign_words import logger
 from .imports import ImportResult
 from .limits import IMPORT, PAGE, WHOLE_LIST, Limit
 from .models import Release, object_of, optional_id, within

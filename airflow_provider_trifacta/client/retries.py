@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from .errors import APIError, AuthenticationError, ConnectError, DeploymentManagerMissingError
-from .gate import logger
+from .foreign_words import logger
 
 _T = TypeVar("_T")
 

@@ -1,75 +1,20 @@
-"""Values from outside: ids that a user gave, and texts on their way to a reader.
-
-A reader is a log, an error, the command line, an XCom or an asset's extra.
-"""
+"""Texts on their way to a reader: a log, an error, a command line, an XCom or an asset's extra."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from .errors import InvalidInputError
-from .gate import MOST_CHARACTERS as MOST_CHARACTERS
-from .gate import one_line
-from .gate import shown as shown
+from .foreign_words import MOST_CHARACTERS as MOST_CHARACTERS
+from .foreign_words import one_line
+from .foreign_words import shown as shown
 
-#: No id has more digits, and Python refuses to read very many.
-_DIGITS = re.compile("[0-9]{1,30}")
 #: Entries of a list of texts from outside that are shown.
 MOST_ENTRIES = 20
 #: Levels of JSON that are kept of an answer. What is deeper becomes a text, so that code may go
 #: down into the rest.
 MOST_LEVELS = 100
-#: Characters of a wrong id that are shown.
-_MOST_OF_AN_ID = 80
-
-
-def parse_id(value: object, field: str) -> int:
-    """Turn what a user or a template gave into a positive integer id.
-
-    Templates render ids as text and a missing XCom as ``"None"``. So text is accepted, and that
-    word is explained.
-
-    :param value: an int, or a string of digits
-    :param field: name of the argument, for the message
-    :returns: the id
-    :raises InvalidInputError: for anything else, naming the field and the value
-    """
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    text = value.strip() if isinstance(value, str) else ""
-    if _DIGITS.fullmatch(text) and int(text) > 0:
-        return int(text)
-    gave_nothing = value is None or (isinstance(value, str) and text in ("", "None"))
-    hint = ""
-    if gave_nothing:
-        hint = (
-            " An upstream XCom or a template gave nothing: check the task it comes from and the"
-            " key's name."
-        )
-    elif isinstance(value, (dict, list, tuple)):
-        hint = " Pick the id out of it, for example with create.output['release_id']."
-    raise InvalidInputError(
-        f"{field} must be a positive whole number or its digits, not"
-        f" {shown(repr(value), _MOST_OF_AN_ID)}.{hint}"
-    )
-
-
-def parse_ids(value: object, field: str) -> list[int]:
-    """Check one id, or a list of them, before any request.
-
-    :param value: one id, or a list of them; an id is an int or a string of digits
-    :param field: name of the argument, for the message
-    :returns: the ids, each once
-    :raises InvalidInputError: for anything else, and for an empty list
-    """
-    entries: Sequence[object] = [value]
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        entries = value or [value]
-    ids = dict.fromkeys(parse_id(entry, field) for entry in entries)
-    return list(ids)
 
 
 def quoted(text: object) -> str:

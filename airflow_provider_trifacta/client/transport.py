@@ -25,7 +25,7 @@ from .errors import (
     TrifactaError,
     UnexpectedResponseError,
 )
-from .gate import logger
+from .foreign_words import logger
 from .limits import DESCRIPTION, IMPORT, MOST_KEPT, PAGE, ROW, WHOLE_LIST, Claim, Limit, memory
 from .models import Row, size_of_texts, within
 from .retries import ROUTE_NOT_FOUND, WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating

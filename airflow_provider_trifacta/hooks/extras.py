@@ -12,7 +12,7 @@ import pyjson5
 
 from ..client.config import refuse_mask, refuse_pem
 from ..client.errors import ConfigurationError
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.proxies import check_proxy
 from ..client.texts import listed, shown
 

@@ -13,7 +13,7 @@ from ..client import ClientConfig, TrifactaClient, resolve_base_url
 from ..client.check import check
 from ..client.config import check_environment
 from ..client.errors import ConfigurationError, InvalidInputError, MissingConnectionError
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.texts import quoted, shown
 from .environment import problem_of_variable
 from .extras import read_extras

@@ -24,8 +24,9 @@ from ..client.errors import (
     TransportError,
     TrifactaError,
 )
-from ..client.gate import shown, storable
-from ..client.texts import called, parse_id, quoted
+from ..client.foreign_words import shown, storable
+from ..client.ids import parse_id
+from ..client.texts import called, quoted
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.journal import production_stands

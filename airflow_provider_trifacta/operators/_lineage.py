@@ -17,7 +17,7 @@ from .._compat import operator_lineage
 from ..client.client import TrifactaClient
 from ..client.config import ClientConfig, host_of
 from ..client.errors import APIError
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.retries import refuses_form
 from ..links import JOB_URLS_KEY
 from ._storage import open_source

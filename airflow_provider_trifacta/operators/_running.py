@@ -20,7 +20,8 @@ from .._compat import (
 from .._failures import airflow_failures, check_event
 from .._job_log import job_logs_shown
 from ..client.errors import FailedWaitError, TrifactaError
-from ..client.texts import called, parse_id, sentence, shown
+from ..client.ids import parse_id
+from ..client.texts import called, sentence, shown
 from ..hooks.trifacta import SHORTEST_MASKED
 from ..links import JOB_URLS_KEY, TrifactaJobLink
 from ..promotion.run import check_parameters

@@ -18,7 +18,7 @@ from .._compat import object_storage_path, redact
 from ..client import errors
 from ..client.config import DEFAULT_MAX_PACKAGE_SIZE
 from ..client.files import refuse_special
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.texts import shown
 from ..packages.flow_package import FlowPackage, open_package
 

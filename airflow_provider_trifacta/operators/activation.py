@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
-from ..client.texts import parse_id
+from ..client.ids import parse_id
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
 from ..promotion.standing import READ_PATIENCE, Standing, down_to, look

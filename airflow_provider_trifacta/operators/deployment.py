@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from ..client.errors import InvalidInputError
-from ..client.texts import called, parse_id, quoted, sentence, shown
+from ..client.ids import parse_id
+from ..client.texts import called, quoted, sentence, shown
 from ..promotion.baseline import Baseline
 from ..promotion.new_deployment import create_once
 from ..promotion.rollback import Undone, outlast, roll_back

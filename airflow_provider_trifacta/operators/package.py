@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import DroppedObjectsError, InvalidInputError
-from ..client.texts import called, listed, parse_id, quoted, shown_json, shown_within
+from ..client.ids import parse_id
+from ..client.texts import called, listed, quoted, shown_json, shown_within
 from ..packages.flow_package import FlowPackage
 from ..promotion.mappings import Mappings
 from ..promotion.workspace import WorkspaceImporter

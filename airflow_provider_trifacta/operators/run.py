@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import InvalidInputError
+from ..client.ids import parse_id, parse_ids
 from ..client.models import optional_id
-from ..client.texts import parse_id, parse_ids, quoted, shown
+from ..client.texts import quoted, shown
 from ..links import TrifactaDeploymentLink, TrifactaJobLink
 from ..promotion.run import run_deployment, run_flows, run_recipe
 from ._base import Attempt, DeploymentOperator, Target, check_name, given_name

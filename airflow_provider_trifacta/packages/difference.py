@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any, Literal
 
-from ..client.gate import code_span
+from ..client.foreign_words import code_span
 from ..client.texts import quoted, sentence, shown, shown_within
 from .flow_package import FlowPackage
 from .snapshot import Part, snapshot_of

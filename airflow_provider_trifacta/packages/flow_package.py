@@ -23,7 +23,7 @@ from ..client.errors import (
     PackageTooLargeError,
 )
 from ..client.files import SpecialFileError, open_regular
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.texts import listed, shown
 from .contents import Contents, read_contents
 from .definition import EXPORT_AGAIN, SEND_THE_ORIGINAL, PackageInfo, package_info, parse_definition

@@ -8,7 +8,7 @@ from typing import Any
 
 import pendulum
 
-from ..client.gate import storable
+from ..client.foreign_words import storable
 from ..client.models import comment_of
 from ..client.texts import listed, quoted, shown, shown_within
 from .contents import Input, Output, Recipe

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
+from ..client.ids import parse_id
 from ..client.models import parse_time
-from ..client.texts import called, parse_id
+from ..client.texts import called
 from .journal import noted_time
 from .standing import Standing, shows_live
 

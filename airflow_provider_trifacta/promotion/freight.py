@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..client.gate import code_span
+from ..client.foreign_words import code_span
 from ..client.texts import listed, quoted, shown, shown_within
 from .rules import meets
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client.errors import BadRequestError, TrifactaError
-from ..client.gate import code_span, logger
+from ..client.foreign_words import code_span, logger
 from ..client.imports import dropped_objects
 from ..client.models import parse_time
 from ..client.retries import refuses_form

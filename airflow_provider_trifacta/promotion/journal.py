@@ -47,7 +47,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from ..client.errors import JournalUnavailableError, TrifactaError
-from ..client.gate import logger, storable
+from ..client.foreign_words import logger, storable
 from ..client.retries import did_nothing
 
 log = logger(__name__)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from ..client.errors import AmbiguousNameError, AmbiguousSubmissionError, TrifactaError
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.models import parse_time
 from ..client.texts import quoted
 from .journal import production_stands

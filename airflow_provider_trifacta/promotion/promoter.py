@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import OlderPackageError, TrifactaError, UnexpectedLiveReleaseError
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.imports import ImportResult, first_dropped
 from ..client.models import uuid_time
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating

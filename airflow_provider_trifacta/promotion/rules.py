@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..client import errors
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.models import Connection, ImportRule, Release
 from ..client.resources import RULE_KINDS, ImportRules
 from ..client.retries import refuses_form

@@ -13,8 +13,8 @@ from ..client.errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from ..client.gate import logger
-from ..client.texts import parse_ids
+from ..client.foreign_words import logger
+from ..client.ids import parse_ids
 from .journal import digest_of
 from .run_once import Once, Order, Run
 from .standing import Standing

@@ -19,7 +19,7 @@ import pendulum
 
 from ..client import errors
 from ..client.calls import ACCEPTED_BEFORE
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.models import RUNNING, JobGroup, parse_time
 from ..client.retries import did_nothing
 from ..client.texts import shown

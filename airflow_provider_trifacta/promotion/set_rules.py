@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..client import errors
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.texts import shown, shown_json
 from .journal import Entry, Journal, digest_of, noted_time, production_stands
 from .rules import Rule, refuses_to_show, same_rules

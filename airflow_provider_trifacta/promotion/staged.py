@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..client.errors import InterruptedChangeError, ReleaseNotLiveError
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from .baseline import Baseline
 from .journal import production_stands
 from .promoter import Promoter, Promotion

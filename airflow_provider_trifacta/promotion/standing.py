@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client.errors import TrifactaError
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from .journal import noted_time
 
 if TYPE_CHECKING:

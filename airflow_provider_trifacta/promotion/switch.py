@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .journal import Entry, production_stands
 from .standing import VERIFY_TIMEOUT, Standing, at_once

@@ -33,7 +33,7 @@ from ..client.errors import (
     ReleaseNotLiveError,
     TrifactaError,
 )
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.models import uuid_time
 from ..client.retries import refuses_form
 from .baseline import Baseline

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.imports import FlowImport, first_dropped, new_flow
 from ..client.texts import listed, quoted
 from .gate import DryRunReport, Gate

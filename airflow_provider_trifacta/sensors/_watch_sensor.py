@@ -19,7 +19,7 @@ from .._compat import (
 )
 from .._failures import airflow_failures, check_event, reported
 from .._logs import OneLineLog
-from ..client.gate import one_line, storable
+from ..client.foreign_words import one_line, storable
 from ..hooks.trifacta import TrifactaHook
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Watch, seconds
 from ..waits.watch import MOST_REFUSALS

@@ -10,7 +10,8 @@ from .._compat import AirflowRescheduleException, AirflowSkipException, AirflowT
 from .._failures import GAVE_UP_KEY
 from .._job_log import job_logs_shown
 from ..client.errors import TrifactaError
-from ..client.texts import parse_ids, shown
+from ..client.ids import parse_ids
+from ..client.texts import shown
 from ..hooks.trifacta import TrifactaHook
 from ..links import JOB_URLS_KEY, TrifactaJobLink
 from ..waits import JobGroupsWatch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..client.texts import parse_id
+from ..client.ids import parse_id
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..waits import ReleaseWatch
 from ._watch_sensor import WatchSensor

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import AuthenticationError, RateLimitError, TrifactaError
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.limits import LARGEST_IN_A_TRIGGERER
 from ..client.models import RUNNING
 from ..waits import JobGroupStatus, NewestJobGroups, Read

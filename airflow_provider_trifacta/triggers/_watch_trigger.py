@@ -21,7 +21,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from ..client.errors import AnswerTooLargeError, TrifactaError
-from ..client.gate import logger, storable
+from ..client.foreign_words import logger, storable
 from ..hooks.trifacta import TrifactaHook
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Connect, Read, Watch, seconds
 from ._polling import Answer, Poll, PollingInstance

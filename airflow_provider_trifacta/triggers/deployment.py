@@ -13,7 +13,7 @@ from typing import Any
 from airflow import __version__
 
 from .._compat import KEEPS_STATE, asset_stores
-from ..client.gate import logger
+from ..client.foreign_words import logger
 
 if not KEEPS_STATE:
     raise ImportError(
@@ -26,8 +26,8 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
 from ..client.errors import AuthenticationError
+from ..client.ids import parse_id
 from ..client.models import Release
-from ..client.texts import parse_id
 from ..hooks.trifacta import TrifactaHook
 from ..waits import LiveReleaseWatch, seconds
 from ._polling import Poll

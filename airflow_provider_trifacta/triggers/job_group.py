@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ..client.texts import parse_ids
+from ..client.ids import parse_ids
 from ..hooks.trifacta import TrifactaHook
 from ..waits import JobGroupsWatch, cancel_job_groups
 from ._watch_trigger import WatchTrigger

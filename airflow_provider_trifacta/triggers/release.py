@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..client.texts import parse_id
+from ..client.ids import parse_id
 from ..waits import NewestReleases, Read, ReleaseWatch
 from ._watch_trigger import WatchTrigger
 

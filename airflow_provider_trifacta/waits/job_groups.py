@@ -13,7 +13,7 @@ from ..client.errors import (
     TrifactaError,
     UnexpectedResponseError,
 )
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.models import RUNNING
 from ..client.texts import quoted, shown
 from .watch import Read, Steps, Watch, refusal_of_id

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.transport import PAGE_SIZE
 from .watch import Read, Steps, Watch, refusal_of_id
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from ..client.errors import AuthenticationError, JobFailedError, TrifactaError
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from .job_groups import JobGroupsWatch
 from .watch import POKE_INTERVAL
 

@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..client import errors
-from ..client.gate import logger
+from ..client.foreign_words import logger
 from ..client.retries import ROUTE_NOT_FOUND
 
 if TYPE_CHECKING:

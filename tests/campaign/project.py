@@ -51,7 +51,7 @@ from airflow_provider_trifacta.client.errors import (
     PackageFormatError,
     TrifactaError,
 )
-from airflow_provider_trifacta.client.gate import logger
+from airflow_provider_trifacta.client.foreign_words import logger
 from airflow_provider_trifacta.operators import _base
 from airflow_provider_trifacta.operators.deployment import (
     GetDeploymentOperator,

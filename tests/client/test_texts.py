@@ -8,14 +8,8 @@ import json
 import pytest
 
 from airflow_provider_trifacta.client.errors import InvalidInputError
-from airflow_provider_trifacta.client.texts import (
-    listed,
-    parse_id,
-    quoted,
-    shown,
-    shown_json,
-    shown_within,
-)
+from airflow_provider_trifacta.client.ids import parse_id
+from airflow_provider_trifacta.client.texts import listed, quoted, shown, shown_json, shown_within
 
 
 @pytest.mark.parametrize(

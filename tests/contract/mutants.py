@@ -330,7 +330,7 @@ MUTANTS = [
     ),
     Mutant(
         "Credentials never leave: the password of a URL is shown",
-        "client/gate.py",
+        "client/foreign_words.py",
         "        text = _WORD.sub(_without_password, text)\n",
         "",
         ("tests/foreign_words/test_media.py", "-k", "test_the_credentials_of_a_url"),
@@ -344,7 +344,7 @@ MUTANTS = [
     ),
     Mutant(
         "A foreign word writes into an approval: its backticks end the code",
-        "client/gate.py",
+        "client/foreign_words.py",
         """.replace("`", "'").strip()\n""",
         ".strip()\n",
         ("tests/foreign_words/test_media.py", "-k", "test_markdown"),

@@ -10,7 +10,7 @@ import traceback
 from foreign_words.words import OF_URLS
 from markdown_it import MarkdownIt
 
-from airflow_provider_trifacta.client.gate import LONGEST_LINE, LONGEST_STORED, MOST_STORED
+from airflow_provider_trifacta.client.foreign_words import LONGEST_LINE, LONGEST_STORED, MOST_STORED
 
 #: What our own Markdown is made of.
 OURS = ("Problems", "Warnings", "Changed by import rules", "Reads of ", "Writes of ", "Changes ")

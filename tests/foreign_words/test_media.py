@@ -15,7 +15,7 @@ from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow, RunOutcome
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import ClientConfig
 from airflow_provider_trifacta.client.errors import InvalidInputError, UnexpectedResponseError
-from airflow_provider_trifacta.client.gate import (
+from airflow_provider_trifacta.client.foreign_words import (
     LONGEST_STORED,
     MOST_STORED,
     code_span,

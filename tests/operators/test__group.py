@@ -24,7 +24,7 @@ from trifacta_emulator import (
 
 from airflow_provider_trifacta._compat import KEEPS_STATE, AirflowSkipException
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.client.gate import logger
+from airflow_provider_trifacta.client.foreign_words import logger
 from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.operators._group import GroupBaselineOperator, RollbackGroupOperator
 from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator

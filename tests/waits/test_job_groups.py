@@ -9,7 +9,7 @@ from airflow_provider_trifacta.client.errors import (
     JobFailedError,
     UnexpectedResponseError,
 )
-from airflow_provider_trifacta.client.texts import parse_ids
+from airflow_provider_trifacta.client.ids import parse_ids
 
 PASSWORD = "very-long-secret"
 

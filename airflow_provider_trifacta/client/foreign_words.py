@@ -1,4 +1,4 @@
-"""The gate: how a text from outside leaves, by the medium that it goes to.
+"""Foreign words: how a text from outside leaves, by the medium that it goes to.
 
 Foreign is what the instance, a package, a file name, a template, an argument, a secrets backend or
 an exception of a library says. Known secrets are taken out where an answer is read, because only
@@ -238,7 +238,7 @@ _ONE_LINE = OneLine()
 
 @cache
 def logger(name: str) -> logging.Logger:
-    """Return the logger of a module. Each value that it logs passes the gate.
+    """Return the logger of a module. Each value that it logs is made safe.
 
     :param name: its name
     """
