@@ -132,8 +132,9 @@ def uuid_time(text: str | None) -> pendulum.DateTime | None:
 
 
 def comment_of(text: str | None) -> str | None:
-    """Return the comment of a package, if any. 7.6 writes ``undefined`` for none [P], and a
-    template ``None``.
+    """Return the comment of a package, if any.
+
+    7.6 writes ``undefined`` for none [P], and a template ``None``.
     """
     words = (text or "").strip()
     return None if words in ("", "None", "undefined") else words
@@ -165,8 +166,9 @@ _UPDATED_AT = _by(parse_time, "updatedAt")
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of an answer. It has an id; each other field says how it is read. Errors call it by the
-    class's name.
+    """A row of an answer. It has an id; each other field says how it is read.
+
+    Errors call it by the class's name.
     """
 
     id: int

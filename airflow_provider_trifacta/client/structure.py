@@ -40,8 +40,9 @@ _BLOCK = 64 * 1024
 
 
 class Structure(NamedTuple):
-    """How much JSON a text holds: bracket levels, texts and comments, objects and lists, and commas
-    and colons.
+    """How much JSON a text holds.
+
+    The parts are bracket levels, texts and comments, objects and lists, and commas and colons.
     """
 
     depth: int
@@ -71,8 +72,9 @@ def _depth(bare: bytes) -> int:
 
 
 def holds_more_parts(raw: bytes, most: int) -> bool:
-    """Tell whether a text of JSON has more than so many parts: objects, lists, commas and colons
-    outside of texts.
+    """Tell whether a text of JSON has more than so many parts.
+
+    Parts are objects and lists, and the commas and colons outside of texts.
 
     :param raw: any bytes; the answer means something for JSON in UTF-8
     :param most: how many parts it may have
@@ -86,8 +88,9 @@ def holds_more_parts(raw: bytes, most: int) -> bool:
 
 
 def text_of(content: bytes) -> str:
-    """Return the text of an answer of JSON. Where an emoji is rare it is an escape, so that the
-    text stays small.
+    """Return the text of an answer of JSON.
+
+    Where an emoji is rare it is an escape, so that the text stays small.
 
     :param content: the bytes
     :raises ValueError: they are no text
@@ -126,8 +129,10 @@ def _marks(raw: bytes) -> int:
 
 
 def _without_quoted(raw: bytes, most: int) -> tuple[bytes, int]:
-    """Return a text without its texts and comments, and how many of these it has; most of them and
-    one more count.
+    """Return a text without its texts and comments, and how many of these it has.
+
+    :param raw: the text
+    :param most: how many are taken out; one more than that is too, and no further
     """
     for escape in _ESCAPES:
         raw = raw.replace(escape, b"__")
