@@ -50,7 +50,7 @@ STATES = (
 FIRST_AID: dict[str, tuple[str, str]] = {
     "live": (
         "the promoted release is live and kept",
-        "nothing. If the run is red, clear the step that failed",
+        "nothing. If the run is red, the last sentence of `promoted` names the task to clear",
     ),
     "rolled_back": (
         "as before the promotion",
@@ -70,7 +70,7 @@ FIRST_AID: dict[str, tuple[str, str]] = {
     ),
     "replaced": (
         "on another release: a person or another DAG decided that",
-        "ask who it was. To overrule it, activate the promoted release, and clear `promoted`",
+        "ask who it was. To overrule it, activate the promoted release, and clear the first red task",
     ),
     "nothing_live": (
         "**down**: no release is live",
@@ -81,16 +81,18 @@ FIRST_AID: dict[str, tuple[str, str]] = {
         "ask who deleted it, and start a new run",
     ),
     "deployment_deleted": (
-        "**down**: the deployment is gone",
-        "make the deployment again, and clear the whole group",
+        "**down**, or hidden: the deployment is gone, or the user may not see it any more",
+        "look in Trifacta. If it is there, give the user access, and clear `roll_back`. If it is"
+        " gone, make it again, and clear the whole group",
     ),
     "unknown": (
         "not known: it could not be read",
-        "see which release is live. Clear `promoted` when Prod answers",
+        "see which release is live. When Prod answers, clear the task that the last sentence of"
+        " `promoted` names",
     ),
     "skipped": (
-        "untouched by this run",
-        "nothing",
+        "untouched, if the whole group was skipped. Else not known",
+        "nothing. But if the run was marked as failed, or timed out, see which release is live",
     ),
 }
 
