@@ -70,7 +70,7 @@ FIRST_AID: dict[str, tuple[str, str]] = {
     ),
     "replaced": (
         "on another release: a person or another DAG decided that",
-        "ask who it was. To overrule it, activate the promoted release, and clear the first red task",
+        "ask who it was. To overrule it, activate the promoted release, clear the first red task",
     ),
     "nothing_live": (
         "**down**: no release is live",
@@ -82,13 +82,11 @@ FIRST_AID: dict[str, tuple[str, str]] = {
     ),
     "deployment_deleted": (
         "**down**, or hidden: the deployment is gone, or the user may not see it any more",
-        "look in Trifacta. If it is there, give the user access, and clear `roll_back`. If it is"
-        " gone, make it again, and clear the whole group",
+        "look there. Hidden: give the user access, clear `roll_back`. Gone: make it again",
     ),
     "unknown": (
         "not known: it could not be read",
-        "see which release is live. When Prod answers, clear the task that the last sentence of"
-        " `promoted` names",
+        "when Prod answers, clear the task that the last sentence of `promoted` names",
     ),
     "skipped": (
         "untouched, if the whole group was skipped. Else not known",
