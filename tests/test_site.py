@@ -298,7 +298,7 @@ def test_the_forms_of_a_connection():
     token = config_of(re.search(r"^\| as JSON \| `(.+?)` \|$", page, re.M)[1])
     assert (token.base_url, token.login, token.password) == (
         "https://trifacta.example.com:3005",
-        "",
+        None,
         "TOKEN",
     )
     encoded = re.search(r"`(https%3A\S+)`", page)[1]
