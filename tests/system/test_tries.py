@@ -31,6 +31,8 @@ RUN_FLOW = ("POST", "/v4/flows/*/run")
 pytestmark = [
     pytest.mark.every_airflow,
     pytest.mark.skipif(version.startswith("3.0."), reason="it does not retry a killed task"),
+    # Earlier lines, which start an Airflow of their own for it, follow each night.
+    *([] if KEEPS_STATE else [pytest.mark.system]),
 ]
 
 
@@ -216,6 +218,7 @@ def test_a_group_that_is_cleared_during_its_upload_ends_red_and_names_that_uploa
     assert f"release {abandoned.id}" in log.lower()
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not KEEPS_STATE, reason="the journal of Airflow 3.3 refuses the first process")
 def test_a_stopped_worker_that_goes_on_after_the_second_try_sends_nothing(
     airflow, prod, make_package
