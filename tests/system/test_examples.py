@@ -69,10 +69,14 @@ def test_staged_release_with_approval(airflow, emulator, make_package):
     (release,) = emulator.store.releases(1)
     assert not release.active
     assert question["subject"] == f"Make release {release.id} live?"
-    assert question["body"].startswith(
-        f"Import of package `{release.package_uuid}` (flows: Daily Orders)"
+    body = question["body"]
+    assert body.startswith(
+        f"Import of package `{release.package_uuid}` (flows: `Daily Orders`)\n\n"
+        "Deployment: `Orders` (1). No release is live now. The package was exported at "
     )
-    assert "The dry run found no problem." in question["body"]
+    assert "**Reads of `Daily Orders`**" in body
+    assert "**Writes of `Daily Orders`**" in body
+    assert "The dry run found no problem" in body
     state, _ = answer(airflow, run_id, "Approve")
     assert state == "success", airflow.log()
     assert emulator.store.active_release(1).id == release.id
