@@ -94,6 +94,7 @@ def kill_triggerer(airflow, instance):
     airflow.wait_for(lambda: not clients_of(instance.url), "end of the triggerer")
 
 
+@pytest.mark.system
 def test_anybodys_activation_starts_a_dag_also_after_a_restart(airflow, instance, release_of):
     first = instance.store.active_release(1)
     airflow.wait_for(lambda: noted(airflow) == first.id, "first look", PATIENCE)
