@@ -149,6 +149,8 @@ class Edits:
 
     def __init__(self, world: World, edits: Sequence[Edit] = ()) -> None:
         self._world, self._waiting = world, list(edits)
+        #: Whether anything is done in this run.
+        self.planned = bool(edits)
         self.record: Record | None = None
         #: The kinds of arguments that were edited, and when: the number of the events then.
         self.edited: dict[str, int] = {}

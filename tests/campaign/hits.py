@@ -85,6 +85,10 @@ def slow_commit(
     """The server, or a queue before it, handles the request after its answer was given up."""
     emulator, later = world.emulator_of(request.url), chance.choice([1, 5, 20, 50, 70, 150])
     status = chance.choice([502, 504, None])
+    if world.edits.planned:
+        # A person may begin the next try at once, without the pause of a retry. Then only the
+        # condition is left that the server finishes in the settle time: 30 s for a switch.
+        later = min(later, 20)
     if call.uploads:
         emulator.faults.add(Fault(LateCommit(status)))
         world.clock.at(later, emulator.commit_late)

@@ -281,10 +281,7 @@ def _green_is_proven(world: World, asked: Asked, disturbed: bool) -> None:
     ]
     if not proofs:
         world.wrong("green, and nothing that was read since the last change shows it")
-    # The server finished what an earlier try asked for, after its time, and a person then asked for
-    # something else.
-    late = bool(world.edits.edited) and any(one.fault == "slow commit" for one in writes)
-    if not (disturbed or late or world.overlaps or asked.wanted(world.state())):
+    if not (disturbed or world.overlaps or asked.wanted(world.state())):
         world.wrong("green without any act of others, and it is not as asked")
     after = {
         one.index

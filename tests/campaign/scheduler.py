@@ -217,6 +217,7 @@ class Run:
         self.max_tries_of[task.task_id, task.try_number] = task.max_tries
         if task.lost_starts:
             task.lost_starts -= 1
+            task.fresh = first  # it notes nothing, so the next one is the first of the pass
             self._say(task, "fails before its process starts")
             self._fails(task)
             return
