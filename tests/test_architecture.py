@@ -195,7 +195,7 @@ ANSWER = re.compile(
 )
 QUESTIONS = {
     "Where is retry decided?",
-    "Where is a doubt settled?",
+    "Where is a lost upload settled?",
     "Where would a new endpoint go?",
     "What may I import?",
 }
