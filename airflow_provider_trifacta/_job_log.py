@@ -12,7 +12,7 @@ from .client.errors import TrifactaError
 from .client.foreign_words import logger
 
 if TYPE_CHECKING:
-    from .client import ClientConfig
+    from .client import ClientConfig, TrifactaClient
 
 log = logger(__name__)
 
@@ -40,24 +40,29 @@ def job_logs_shown(
             cause = error.__cause__ if isinstance(error.__cause__, TrifactaError) else error
             log.error("%s: %s", type(cause).__name__, cause)
         try:
-            for job_group_id in job_group_ids:
-                _show(config, job_group_id)
+            if job_group_ids:
+                _show_all(config(), job_group_ids)
         except (Exception, AirflowTaskTimeout) as failure:  # AirflowTaskTimeout is not an Exception
-            # Whatever it is, the verdict on the job stands.
+            # The verdict on the job stands all the same.
             log.warning("The log of a job cannot be shown: %s", type(failure).__name__)
         raise
 
 
-def _show(config: Callable[[], ClientConfig], job_group_id: int) -> None:
+def _show_all(config: ClientConfig, job_group_ids: Sequence[int]) -> None:
     from .client.client import TrifactaClient  # not at import: it loads requests
 
-    bounded = replace(config(), read_retries=0, total_timeout=_SECONDS)
+    bounded = replace(config, read_retries=0, total_timeout=_SECONDS)
     with TrifactaClient(bounded) as client:
-        try:
-            job_log = client.job_groups.log(job_group_id)
-        except TrifactaError as error:
-            log.info("The instance does not show the log of job group %s: %s", job_group_id, error)
-            return
+        for job_group_id in job_group_ids:
+            _show(client, job_group_id)
+
+
+def _show(client: TrifactaClient, job_group_id: int) -> None:
+    try:
+        job_log = client.job_groups.log(job_group_id)
+    except TrifactaError as error:
+        log.info("The instance does not show the log of job group %s: %s", job_group_id, error)
+        return
     if not job_log.lines:
         log.info("The log of job group %s is empty", job_group_id)
         return

@@ -1,4 +1,4 @@
-"""The end of a job's log: bounded, and fit for a reader whatever the ZIP holds."""
+"""The end of a job's log: bounded, and fit for a reader, also of a ZIP that holds anything."""
 
 from __future__ import annotations
 
