@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -311,6 +311,21 @@ class Release(_Row):
     def untouched(self) -> bool:
         """Whether it is unchanged since its import: its two times are the same [I]."""
         return self.created_at is not None and self.created_at == self.updated_at
+
+
+def newest_of(releases: Iterable[Release]) -> Release | None:
+    """Return the release with the highest id, None if there is none."""
+    return max(releases, key=lambda release: release.id, default=None)
+
+
+def live_of(releases: Iterable[Release]) -> Release | None:
+    """Return the live release; the newest, if a server shows several. None if none is live."""
+    return newest_of([release for release in releases if release.active])
+
+
+def shows_live(releases: Iterable[Release]) -> bool:
+    """Tell whether a list was read far enough to know its newest and its live release."""
+    return any(release.active for release in releases)
 
 
 @dataclass(frozen=True)

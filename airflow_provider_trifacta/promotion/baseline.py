@@ -10,10 +10,10 @@ import pendulum
 
 from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
 from ..client.ids import parse_id
-from ..client.models import parse_time
+from ..client.models import parse_time, shows_live
 from ..client.texts import called
 from .journal import noted_time
-from .standing import Standing, shows_live
+from .standing import Standing
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

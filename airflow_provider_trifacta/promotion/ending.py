@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from .standing import newest_of
+from ..client.models import newest_of
 
 if TYPE_CHECKING:
     from ..client.models import Release

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..client.errors import BadRequestError, TrifactaError
 from ..client.foreign_words import code_span, logger
 from ..client.imports import dropped_objects
-from ..client.models import parse_time
+from ..client.models import parse_time, shows_live
 from ..client.retries import refuses_form
 from ..client.texts import MOST_ENTRIES, listed, quoted, shown, shown_json, shown_within
 from .freight import (
@@ -23,7 +23,7 @@ from .freight import (
     warnings_of,
 )
 from .rules import fitting_rules, leads_nowhere, refuses_to_show
-from .standing import Standing, shows_live
+from .standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

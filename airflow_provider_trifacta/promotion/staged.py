@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING
 
 from ..client.errors import InterruptedChangeError, ReleaseNotLiveError
 from ..client.foreign_words import logger
+from ..client.models import newest_of
 from .baseline import Baseline
 from .journal import production_stands
 from .promoter import Promoter, Promotion
-from .standing import Standing, newest_of
+from .standing import Standing
 from .switch import live_request, put_back, refuse_earlier_overlap, refuse_overlap, settle_switch
 
 if TYPE_CHECKING:

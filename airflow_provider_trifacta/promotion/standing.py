@@ -7,13 +7,14 @@ for what it finds: :class:`Standing`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client.errors import TrifactaError
 from ..client.foreign_words import logger
+from ..client.models import live_of, newest_of, shows_live
 from .journal import noted_time
 
 if TYPE_CHECKING:
@@ -103,16 +104,6 @@ def is_since(made_at: datetime | None, time: datetime | None) -> bool:
     return time is None or made_at is None or made_at >= time
 
 
-def newest_of(releases: Iterable[Release]) -> Release | None:
-    """Return the release with the highest id, None if there is none."""
-    return max(releases, key=lambda release: release.id, default=None)
-
-
-def shows_live(releases: Sequence[Release]) -> bool:
-    """Tell whether a list was read far enough to know its newest and its live release."""
-    return any(release.active for release in releases)
-
-
 def down_to(release_id: int) -> Callable[[Sequence[Release]], bool]:
     """Return a test whether a list was read far enough to know all newer releases, and the live
     one.
@@ -170,7 +161,7 @@ class Standing:
     @property
     def live(self) -> Release | None:
         """The live release; the newest, if a server shows several."""
-        return newest_of([release for release in self.releases if release.active])
+        return live_of(self.releases)
 
     @property
     def live_id(self) -> int | None:

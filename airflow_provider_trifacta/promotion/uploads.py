@@ -34,7 +34,7 @@ from ..client.errors import (
     TrifactaError,
 )
 from ..client.foreign_words import logger
-from ..client.models import uuid_time
+from ..client.models import newest_of, shows_live, uuid_time
 from ..client.retries import refuses_form
 from .baseline import Baseline
 from .journal import production_stands
@@ -45,8 +45,6 @@ from .standing import (
     at_once,
     is_since,
     look,
-    newest_of,
-    shows_live,
 )
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import NotFoundError
+from ..client.models import live_of, shows_live
 from ..client.transport import SERVERS_PAGE_SIZE
 from .release import NewestReleases, OneRelease
 from .watch import Read, Steps, Watch
@@ -24,19 +25,7 @@ class ReleasesToLive(Read):
 
     def __call__(self, client: TrifactaClient) -> list[Release]:
         """Return the releases, newest first."""
-        return client.releases.list(self.deployment_id, until=_shows_live)
-
-
-def _shows_live(releases: Any) -> bool:
-    return any(release.active for release in releases)
-
-
-def _newest_live(releases: list[Release]) -> Release | None:
-    """Return the live release; the newest, if a server shows several."""
-    for release in releases:
-        if release.active:
-            return release
-    return None
+        return client.releases.list(self.deployment_id, until=shows_live)
 
 
 class LiveReleaseWatch(Watch):
@@ -74,7 +63,7 @@ class LiveReleaseWatch(Watch):
 
     def _read(self) -> Steps[Release | None]:
         releases: list[Release] = yield NewestReleases(self.deployment_id)
-        live = _newest_live(releases)
+        live = live_of(releases)
         if live is not None or len(releases) < SERVERS_PAGE_SIZE:
             return live
         # The live release is far below the newest page, or none is live.
@@ -83,7 +72,7 @@ class LiveReleaseWatch(Watch):
             if is_live:
                 return known
         releases = yield ReleasesToLive(self.deployment_id)
-        return _newest_live(releases)
+        return live_of(releases)
 
     def _confirmed(self, release: Release) -> Steps[tuple[Release, bool]]:
         """Read a release itself, and tell whether it is live."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..client import errors
 from ..client.foreign_words import logger
+from ..client.models import live_of
 from ..client.transport import PAGE_SIZE
 from .watch import Read, Steps, Watch, refusal_of_id
 
@@ -143,7 +144,8 @@ class ReleaseWatch(Watch):
                 siblings = yield NewestReleases(self.deployment_id, self.release_id)
             elif known is None:
                 siblings = yield NewestReleases(self.deployment_id)
-        live = next((sibling.id for sibling in siblings if sibling.active), None)
+        live_release = live_of(siblings)
+        live = live_release.id if live_release else None
         if siblings:
             # It is part of the state, which is logged when it changes.
             self._live = live
