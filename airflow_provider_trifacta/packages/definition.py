@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -84,6 +85,19 @@ class PackageInfo:
     def flow_names(self) -> list[str]:
         """The names of the flows that have one."""
         return [flow.name for flow in self.flows if flow.name is not None]
+
+    def flow_name(self, flow_id: int | None) -> str | None:
+        """Return the name of a flow. Without a known id it is that of the only flow, if there is
+        one.
+
+        :param flow_id: the id of the flow, as a part of the package has it
+        """
+        only = self.flows[0].name if len(self.flows) == 1 else None
+        return self._flow_names_by_id.get(flow_id, only)
+
+    @cached_property
+    def _flow_names_by_id(self) -> dict[int | None, str | None]:
+        return {flow.id: flow.name for flow in self.flows}
 
 
 def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:

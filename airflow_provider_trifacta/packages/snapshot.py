@@ -9,7 +9,7 @@ from typing import Any
 from ..client.models import rows_within, within
 from .contents import everywhere, read_contents, script_names
 from .definition import PackageInfo, id_in, text_in
-from .steps import Compared, steps_by_script
+from .steps import Compared, is_filled, steps_by_script
 
 _Entry = Mapping[str, Any]
 _Fields = dict[str, Compared]
@@ -97,7 +97,6 @@ class _Reader:
         self.contents = read_contents(definition)
         self.steps = steps_by_script(self.data)
         self.script_names = script_names(self.data)
-        self.flow_names = {flow.id: flow.name for flow in info.flows}
         self.connection_names = {connection.id: connection.name for connection in info.connections}
         self.nodes: dict[int | None, _Node] = {}
         for flow_id, node in everywhere(self.data, "flownodes"):
@@ -112,11 +111,6 @@ class _Reader:
         yield from self._recipes()
         yield from self._outputs()
         yield from self._parameters()
-
-    def _flow(self, flow_id: int | None) -> str | None:
-        flows = self.info.flows
-        only = flows[0].name if len(flows) == 1 else None
-        return self.flow_names.get(flow_id, only)
 
     def _node_in(self, entry: _Entry, key: str) -> _Node:
         """Return the node whose id an entry has."""
@@ -157,14 +151,14 @@ class _Reader:
                 }
             )
             steps = self.steps.get(scripts.get(dataset.id), [])
-            flow = self._flow(dataset.flow_id)
+            flow = self.info.flow_name(dataset.flow_id)
             yield Part("input", flow, dataset.name, dataset.id, fields, steps)
 
     def _recipes(self) -> Iterator[Part]:
         sources = self._sources()
         for recipe in self.contents.recipes:
             fields = _compared({"name": recipe.name, "sources": sources.get(recipe.id)})
-            flow = self._flow(recipe.flow_id)
+            flow = self.info.flow_name(recipe.flow_id)
             steps = self.steps.get(recipe.id, [])
             yield Part("recipe", flow, recipe.name, recipe.id, fields, steps)
 
@@ -187,7 +181,7 @@ class _Reader:
         for flow_id, output in everywhere(self.data, "outputobjects"):
             output_id = id_in(output, "id")
             node = self.nodes.get(id_in(output, "flowNodeId"), _Node(None, flow_id))
-            flow = self._flow(flow_id if node.flow_id is None else node.flow_id)
+            flow = self.info.flow_name(flow_id if node.flow_id is None else node.flow_id)
             kind = _KINDS_OF_OUTPUT.get(str(output.get("isAdhoc")), "unknown")
             name = f"{self._name_at(node) or '?'} ({kind})"
             fields = _fields(output, _OUTPUT) | _options(output)
@@ -236,9 +230,11 @@ class _Reader:
             edit = edits.get(id_in(parameter, "runParameterEditId"), {})
             dataset = datasets.get(id_in(parameter, "datasourceId"))
             if dataset is None:
-                yield _parameter(self._flow(None), None, parameter, edit)
+                yield _parameter(self.info.flow_name(None), None, parameter, edit)
             else:
-                yield _parameter(self._flow(dataset.flow_id), dataset.name, parameter, edit)
+                yield _parameter(
+                    self.info.flow_name(dataset.flow_id), dataset.name, parameter, edit
+                )
 
 
 def _targets_within(entry: object) -> list[tuple[str, _Entry]]:
@@ -283,7 +279,6 @@ def _compared(values: Mapping[str, object]) -> _Fields:
     """Return each value that says something, as it is compared."""
     fields = {}
     for name, value in values.items():
-        says_nothing = value is None or value is False or value in ("", [], {})
-        if not says_nothing:
+        if is_filled(value) and value != "":
             fields[name] = Compared.of(value)
     return fields

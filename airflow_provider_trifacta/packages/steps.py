@@ -165,11 +165,14 @@ def _canonical(node: object) -> list[object]:
 
 
 def _compared_keys(node: Mapping[str, Any]) -> list[str]:
-    return [key for key in node if key not in _NOT_COMPARED and _is_filled(node[key])]
+    return [key for key in node if key not in _NOT_COMPARED and is_filled(node[key])]
 
 
-def _is_filled(value: object) -> bool:
-    """Tell whether a value says something. Releases add keys that are empty at first."""
+def is_filled(value: object) -> bool:
+    """Tell whether a value says something. Releases add keys that are empty at first.
+
+    :param value: a value of the definition
+    """
     return value is not None and value is not False and value != [] and value != {}
 
 
