@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..client.foreign_words import code_span
 from ..client.texts import listed, quoted, shown, shown_within
-from .rules import meets
+from .rules import meets, same_connection
 
 if TYPE_CHECKING:
     from ..client.models import Connection
@@ -161,16 +161,14 @@ def freight_of(package: FlowPackage, rules: Rules) -> Freight:
     :param rules: the rules of its import
     """
     info = package.info
-    flows = {flow.id: flow.name for flow in info.flows}
-    only = info.flows[0].name if len(info.flows) == 1 else None
     mapped = _all_mapped(info.connections, rules)
     reads = []
     for dataset in package.contents.inputs:
-        place = _read(flows.get(dataset.flow_id, only), dataset)
+        place = _read(info.flow_name(dataset.flow_id), dataset)
         reads.append(_after_rules(place, dataset.table, mapped, rules))
     writes = []
     for output in package.contents.outputs:
-        flow = flows.get(output.flow_id, only)
+        flow = info.flow_name(output.flow_id)
         for target in output.targets:
             place = _written(flow, output, target)
             writes.append(_after_rules(place, target.table, mapped, rules))
@@ -219,10 +217,8 @@ def _mapped(connection: PackageConnection, rules: Rules) -> _Mapped:
         target = current = possible[0]
     if target is not None:
         return _Mapped(target.name, "changed")
-    for local in rules.local:
-        if connection.uuid and local.uuid == connection.uuid:
-            return _Mapped(local.name, "as_in_source")
-    return _Mapped(None, "as_in_source")
+    local = same_connection(connection, rules.local)
+    return _Mapped(local.name if local else None, "as_in_source")
 
 
 def _read(flow: str | None, dataset: Input) -> Place:

@@ -10,7 +10,6 @@ from ..client.errors import BadRequestError, TrifactaError
 from ..client.foreign_words import code_span, logger
 from ..client.imports import dropped_objects
 from ..client.models import parse_time, shows_live
-from ..client.retries import refuses_form
 from ..client.texts import MOST_ENTRIES, listed, quoted, shown, shown_json, shown_within
 from .freight import (
     MOST_PLACES,
@@ -22,7 +21,7 @@ from .freight import (
     lines_of,
     warnings_of,
 )
-from .rules import fitting_rules, leads_nowhere, refuses_to_show
+from .rules import fitting_rules, leads_nowhere, may_go_unread, same_connection
 from .standing import Standing
 
 if TYPE_CHECKING:
@@ -443,9 +442,8 @@ class Gate:
         :param local: the connections of the instance; None if they are unknown, and then every rule
             counts
         """
-        for known in local or []:
-            if connection.uuid and known.uuid == connection.uuid:
-                return None
+        if same_connection(connection, local or []):
+            return None
         fitting = fitting_rules(connection, rules)
         for rule in fitting:
             if local is None or not leads_nowhere(rule, local):
@@ -462,13 +460,11 @@ class Gate:
 
 
 def _read(read: Callable[[], T], unreadable: list[str]) -> T | None:
-    """Read a list or an object. If this user may not read it, note why and return None: that alone
-    must not stop a promotion.
-    """
+    """Read a list or an object. If it may go unread, note why, and return None."""
     try:
         return read()
     except TrifactaError as error:
-        if not refuses_to_show(error) and not refuses_form(error):
+        if not may_go_unread(error):
             raise
         unreadable.append(str(error))
         return None

@@ -31,6 +31,17 @@ def refuses_to_show(error: errors.TrifactaError) -> bool:
     return not (error.transient or isinstance(error, says_nothing))
 
 
+def may_go_unread(error: errors.TrifactaError) -> bool:
+    """Tell whether a promotion goes on without what could not be read.
+
+    The server does not show it, or a gateway never lets the read through: that alone must not keep
+    a package from being promoted.
+
+    :param error: what ended the read
+    """
+    return refuses_to_show(error) or refuses_form(error)
+
+
 def check_rules(kind: str, rules: object) -> list[Rule]:
     """Check the shape of a list of rules before anything is sent.
 
@@ -203,6 +214,20 @@ def fitting_rules(
     return [rule for rule in rules if meets(connection, rule.get("onCondition"), unknown=False)]
 
 
+def same_connection(
+    connection: PackageConnection, local: Iterable[Connection]
+) -> Connection | None:
+    """Return the connection of the instance that has the uuid of one of the package.
+
+    :param connection: the connection of the package
+    :param local: the connections of the instance
+    """
+    for known in local:
+        if connection.uuid and known.uuid == connection.uuid:
+            return known
+    return None
+
+
 def leads_nowhere(rule: Mapping[str, Any], local: Iterable[Connection]) -> bool:
     """Tell whether an object rule surely leads to no connection of the instance.
 
@@ -253,9 +278,7 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
         try:
             rules += import_rules.list(deployment_id, kind)
         except errors.TrifactaError as error:
-            # Without this read, a gateway that never lets it through would keep the package from
-            # being promoted.
-            if not refuses_to_show(error) and not refuses_form(error):
+            if not may_go_unread(error):
                 raise
             unread.append(error)
     made_at = release.created_at
