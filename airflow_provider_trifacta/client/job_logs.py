@@ -9,11 +9,11 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .errors import AnswerTooLargeError, UnexpectedResponseError
+from .zips import DAMAGED, PACKED_BY, open_zip
 
 #: Lines of a log that are shown.
 MOST_LINES = 50
@@ -29,16 +29,6 @@ _KEPT = 128 * 1024
 #: A line begins with a time [P: SAA]. Other lines, such as those of a trace, belong to the one
 #: before.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d.\d\d:\d\d:\d\d.\d{3}")
-#: What :mod:`zipfile` raises for damaged, encrypted (RuntimeError) and unknown members.
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    ValueError,
-)
 
 
 @dataclass(frozen=True)
@@ -53,17 +43,8 @@ class JobLog:
     is_cut: bool
 
 
-class _File(io.BytesIO):
-    """The ZIP as :mod:`zipfile` sees it. Opening it reads its whole list of files at once, so that
-    read needs a limit.
-    """
-
-    opening = True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if self.opening and size is not None and size > _LARGEST_LIST:
-            raise AnswerTooLargeError(f"The ZIP of the logs has a list of files of {size} bytes.")
-        return super().read(size)
+def _too_long_list(size: int) -> AnswerTooLargeError:
+    return AnswerTooLargeError(f"The ZIP of the logs has a list of files of {size} bytes.")
 
 
 def end_of_log(content: bytes) -> JobLog:
@@ -77,12 +58,10 @@ def end_of_log(content: bytes) -> JobLog:
     :raises UnexpectedResponseError: it is no ZIP that can be read, or holds no log
     :raises AnswerTooLargeError: it unpacks to more than is read of it
     """
-    file = _File(content)
     try:
-        with zipfile.ZipFile(file) as archive:
-            file.opening = False
+        with open_zip(io.BytesIO(content), _LARGEST_LIST, _too_long_list) as archive:
             ends = _ends_of_members(archive)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise UnexpectedResponseError(
             f"The answer is not a ZIP that can be read ({type(error).__name__})."
         ) from None
@@ -131,7 +110,7 @@ def _end_of_member(
 
 
 def _blocks(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if member.compress_type not in PACKED_BY:
         raise NotImplementedError("another compression")
     with archive.open(member) as log:
         while block := log.read(_BLOCK):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import lzma
 import os
 import socket
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -25,6 +22,7 @@ from ..client.errors import (
 from ..client.files import SpecialFileError, open_regular
 from ..client.foreign_words import logger
 from ..client.texts import listed, shown
+from ..client.zips import DAMAGED, PACKED_BY, open_zip
 from .contents import Contents, read_contents
 from .definition import EXPORT_AGAIN, SEND_THE_ORIGINAL, PackageInfo, package_info, parse_definition
 from .not_a_zip import SAMPLE_SIZE, what_it_is
@@ -43,17 +41,6 @@ MAX_UNPACKED_SIZE = 256 * 1024 * 1024
 MAX_RATIO = 100
 #: Bytes that are read at a time for the digest.
 _BLOCK_SIZE = 1024 * 1024
-#: What :mod:`zipfile` raises for damaged, encrypted (RuntimeError) and unknown members.
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    OSError,
-    RuntimeError,
-    ValueError,
-)
 _BOMB = "It was refused as a ZIP bomb. Nothing was sent."
 #: Characters of a path that an error shows.
 _MOST_OF_A_PATH = 600
@@ -198,43 +185,22 @@ def _cause(error: OSError | ValueError) -> str:
     return shown(error)
 
 
-class _Bounded:
-    """The file as :mod:`zipfile` sees it.
-
-    Opening a ZIP reads the whole list of members at once, so that read needs a limit.
-    """
-
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        self._file = file
-        self._name = name
-        self.opening = True
-        self.seek = file.seek
-        self.tell = file.tell
-        self.seekable = file.seekable
-
-    def read(self, size: int = -1, /) -> bytes:
-        if self.opening and size > MAX_DIRECTORY_SIZE:
-            raise _too_many_members(self._name, f"a list of {size} bytes")
-        return self._file.read(size)
-
-    def close(self) -> None:
-        """Leave the file open, because the package still reads it."""
-
-
 def _read_package(file: BinaryIO, size: int, name: str) -> tuple[bytes, str, list[str]]:
     """Return the definition's text, what an error calls it, and what is odd about the ZIP."""
     if size == 0:
         raise PackageFormatError(f"The package {name} is empty (0 bytes). {EXPORT_AGAIN}")
-    bounded = _Bounded(file, name)
+
+    def refused(size_of_list: int) -> PackageTooLargeError:
+        return _too_many_members(name, f"a list of {size_of_list} bytes")
+
     try:
-        with zipfile.ZipFile(bounded) as archive:
-            bounded.opening = False
+        with open_zip(file, MAX_DIRECTORY_SIZE, refused) as archive:
             _refuse_bombs(archive, size, name)
             member = _definition_member(archive, name)
             warnings = _foreign_members(archive, member, name)
             where = f"The flow definition {shown(member.filename)} in {name}"
             raw = _read_member(file, archive, member, name, where)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         rest = _what_it_is(file)
         if rest is None:
             rest = f" ({shown(error)}). It may be incomplete: export the flow again."
@@ -357,8 +323,7 @@ def _read_member(
         raise PackageFormatError(
             f"{where} is encrypted, so Trifacta cannot read it. {EXPORT_AGAIN}"
         )
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # With other methods Python unpacks pieces of any size, so memory has no limit.
+    if member.compress_type not in PACKED_BY:
         raise PackageFormatError(
             f"{where} is packed by the method {member.compress_type}, which Trifacta does not use."
             f" {SEND_THE_ORIGINAL}"
@@ -367,7 +332,7 @@ def _read_member(
         with archive.open(member) as stream:
             # The size in the ZIP's directory may be wrong.
             raw = stream.read(MAX_DEFINITION_SIZE + 1)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         rest = _what_it_is(file)
         if rest is not None:
             raise PackageFormatError(
