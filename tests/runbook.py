@@ -46,6 +46,21 @@ class Row:
     steps: tuple[str | None, ...]
 
 
+def _promoted(**tasks: str) -> State:
+    """Return how a run looks whose promotion is kept in the end.
+
+    :param tasks: the states of tasks, by their names in the group
+    """
+    return State(
+        errors={},
+        tasks=tasks,
+        run="success",
+        status="live",
+        live="the promoted release",
+        new_releases=1,
+    )
+
+
 #: How the run and production look in each incident, and after its steps.
 STATES: dict[str, tuple[State, State]] = {
     "prod-was-away-after-the-upload": (
@@ -79,14 +94,7 @@ STATES: dict[str, tuple[State, State]] = {
             live="the promoted release",
             new_releases=1,
         ),
-        State(
-            errors={},
-            tasks={"active": "success", "roll_back": "skipped", "promoted": "success"},
-            run="success",
-            status="live",
-            live="the promoted release",
-            new_releases=1,
-        ),
+        _promoted(active="success", roll_back="skipped", promoted="success"),
     ),
     "the-smoke-run-failed": (
         State(
@@ -97,18 +105,11 @@ STATES: dict[str, tuple[State, State]] = {
             live="the release before",
             new_releases=1,
         ),
-        State(
-            errors={},
-            tasks={
-                "smoke_run": "success",
-                "smoke_jobs": "success",
-                "roll_back": "skipped",
-                "promoted": "success",
-            },
-            run="success",
-            status="live",
-            live="the promoted release",
-            new_releases=1,
+        _promoted(
+            smoke_run="success",
+            smoke_jobs="success",
+            roll_back="skipped",
+            promoted="success",
         ),
     ),
     "another-release-was-activated": (
@@ -120,14 +121,7 @@ STATES: dict[str, tuple[State, State]] = {
             live="the release before",
             new_releases=1,
         ),
-        State(
-            errors={},
-            tasks={"promoted": "success"},
-            run="success",
-            status="live",
-            live="the promoted release",
-            new_releases=1,
-        ),
+        _promoted(promoted="success"),
     ),
     "the-deployment-was-deleted": (
         State(
@@ -138,18 +132,11 @@ STATES: dict[str, tuple[State, State]] = {
             live="none",
             new_releases=1,
         ),
-        State(
-            errors={},
-            tasks={
-                "baseline": "success",
-                "active": "success",
-                "roll_back": "skipped",
-                "promoted": "success",
-            },
-            run="success",
-            status="live",
-            live="the promoted release",
-            new_releases=1,
+        _promoted(
+            baseline="success",
+            active="success",
+            roll_back="skipped",
+            promoted="success",
         ),
     ),
     "the-package-was-overwritten": (
@@ -161,14 +148,7 @@ STATES: dict[str, tuple[State, State]] = {
             live="the release before",
             new_releases=0,
         ),
-        State(
-            errors={},
-            tasks={"create_release": "success", "roll_back": "skipped", "promoted": "success"},
-            run="success",
-            status="live",
-            live="the promoted release",
-            new_releases=1,
-        ),
+        _promoted(create_release="success", roll_back="skipped", promoted="success"),
     ),
     "the-folder-of-the-package-is-missing": (
         State(
@@ -179,14 +159,7 @@ STATES: dict[str, tuple[State, State]] = {
             live="the release before",
             new_releases=0,
         ),
-        State(
-            errors={},
-            tasks={"export": "success", "roll_back": "skipped", "promoted": "success"},
-            run="success",
-            status="live",
-            live="the promoted release",
-            new_releases=1,
-        ),
+        _promoted(export="success", roll_back="skipped", promoted="success"),
     ),
     "a-worker-was-killed": (
         State(
@@ -197,14 +170,7 @@ STATES: dict[str, tuple[State, State]] = {
             live="the promoted release",
             new_releases=1,
         ),
-        State(
-            errors={},
-            tasks={"create_release": "success", "roll_back": "skipped", "promoted": "success"},
-            run="success",
-            status="live",
-            live="the promoted release",
-            new_releases=1,
-        ),
+        _promoted(create_release="success", roll_back="skipped", promoted="success"),
     ),
     "the-run-was-marked-as-failed": (
         State(
@@ -215,18 +181,11 @@ STATES: dict[str, tuple[State, State]] = {
             live="the promoted release",
             new_releases=1,
         ),
-        State(
-            errors={},
-            tasks={
-                "smoke_run": "success",
-                "smoke_jobs": "success",
-                "roll_back": "skipped",
-                "promoted": "success",
-            },
-            run="success",
-            status="live",
-            live="the promoted release",
-            new_releases=1,
+        _promoted(
+            smoke_run="success",
+            smoke_jobs="success",
+            roll_back="skipped",
+            promoted="success",
         ),
     ),
 }
